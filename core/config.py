@@ -1,0 +1,248 @@
+"""One frozen dataclass that fully determines a training run, and the hash that names it."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from core.errors import ConfigError
+
+RangeMode = Literal["batch", "sample"]
+SparsityNorm = Literal["l1", "l2"]
+SparsityDivisor = Literal["batch", "dataset"]
+TreeCriterion = Literal["information_gain", "squared_error"]
+UpdateOrder = Literal["sequential", "joint"]
+Precision = Literal["fp32", "bf16"]
+TrunkNorm = Literal["batch", "group"]
+Activation = Literal["none", "relu"]
+Schedule = Literal["cosine", "constant"]
+
+MAX_BITS = 8  # levels are kept as uint8 once no gradient is needed
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that a run's result depends on. The defaults are the paper's (section 6).
+
+    The fields are flat on purpose: a search-space key, a command-line override, an MLflow param
+    and a field are the same word. `core.presets` holds the values that suit a bundled dataset.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its legal range, when the config is made.
+
+    Examples
+    --------
+    >>> TrainConfig(mask_probability=0.3).num_levels
+    16
+    """
+
+    dataset: str = "digits"
+    """Name in `core.data.DATASETS`."""
+
+    split_seed: int = 0
+    """Seed that cuts minival from train."""
+
+    seed: int = 0
+    """Seed of the weights, the order of the samples and the sparsity masks."""
+
+    trunk: str = "conv"
+    """F's trunk: "conv" for the small conv net, or the name of a timm model."""
+
+    trunk_norm: TrunkNorm = "batch"
+    """Normalisation inside the small conv net; "group" keeps no batch statistics."""
+
+    trunk_width: int = 32
+    """Channels of the first stage of the small conv net; each later stage doubles them."""
+
+    feature_dim: int = 1024
+    """n, the number of features that F returns."""
+
+    feature_activation: Activation = "relu"
+    """What follows F's projection. PMG's feature vectors are never negative, so: "relu"."""
+
+    num_bits: int = 4
+    """r, bits a feature: 2^r levels."""
+
+    quantizer_range: RangeMode = "batch"
+    """Over what Alg. 2 takes its min and max: the batch tensor, or each sample."""
+
+    hidden_dim: int = 512
+    """Width of the hidden layer of G."""
+
+    label_weight: float = 2.0
+    """lambda_1, weight of the cross-entropy with the labels (Eq. 6)."""
+
+    tree_weight: float = 1.0
+    """lambda_2, weight of the cross-entropy with the tree's probabilities (Eq. 6)."""
+
+    sparsity_weight: float = 0.001
+    """lambda_3, weight of the masked norm of the levels (Eq. 7)."""
+
+    mask_probability: float = 0.5
+    """p, the Bernoulli parameter of Eq. 7's mask: the share of features that are penalised."""
+
+    sparsity_norm: SparsityNorm = "l1"
+    """Norm of Eq. 7: "l1", or "l2" for the squared Euclidean norm."""
+
+    sparsity_divisor: SparsityDivisor = "batch"
+    """What Eq. 7 divides by: the batch size, or (literally) the size of the training set."""
+
+    max_depth: int = 8
+    """d_max, the largest number of tests from the tree's root to a leaf."""
+
+    tree_criterion: TreeCriterion = "information_gain"
+    """What a split of the tree is chosen by."""
+
+    num_epochs: int = 200
+    """I, the largest number of passes over the training set."""
+
+    batch_size: int = 16
+    """s, samples a step, over all workers together."""
+
+    learning_rate: float = 0.002
+    """SGD step size of the new layers: G and F's projection."""
+
+    trunk_learning_rate_scale: float = 0.1
+    """The trunk's step size as a multiple of `learning_rate`."""
+
+    momentum: float = 0.9
+    """SGD momentum."""
+
+    weight_decay: float = 5e-4
+    """SGD weight decay."""
+
+    schedule: Schedule = "cosine"
+    """Step size over the epochs: down a half cosine to 0, or constant."""
+
+    update: UpdateOrder = "sequential"
+    """Lines 12 and 13 of Alg. 1: G first and then F with the new G, or both from one backward."""
+
+    drops_to_stop: int | None = 2
+    """Early stopping: end at this many drops of minival accuracy; None trains every epoch."""
+
+    precision: Precision = "fp32"
+    """"bf16" runs F's forward under autocast. The quantizer always computes in float32."""
+
+    def __post_init__(self) -> None:
+        _check_types_and_choices(self)
+        for name in _POSITIVE_INTEGERS:
+            _require(getattr(self, name) >= 1, f"`{name}` must be at least 1", getattr(self, name))
+        for name in _NON_NEGATIVE:
+            value = getattr(self, name)
+            _require(value >= 0, f"`{name}` must be at least 0", value)
+        _require(
+            1 <= self.num_bits <= MAX_BITS,
+            f"`num_bits` must lie in [1, {MAX_BITS}]",
+            self.num_bits,
+        )
+        _require(
+            0 <= self.mask_probability <= 1,
+            "`mask_probability` must lie in [0, 1]",
+            self.mask_probability,
+        )
+        _require(self.learning_rate > 0, "`learning_rate` must be above 0", self.learning_rate)
+        _require(0 <= self.momentum < 1, "`momentum` must lie in [0, 1)", self.momentum)
+        _require(
+            self.drops_to_stop is None or self.drops_to_stop >= 1,
+            "`drops_to_stop` must be at least 1, or None to train every epoch",
+            self.drops_to_stop,
+        )
+        _require(self.label_weight > 0, "`label_weight` must be above 0", self.label_weight)
+
+    @property
+    def num_levels(self) -> int:
+        """2^r, how many values a quantized feature can take."""
+        return 1 << self.num_bits
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, in order, as plain values that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits of SHA-256 over the canonical JSON: the identity of a trial."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def replace(self, overrides: Mapping[str, Any]) -> "TrainConfig":
+        """Return a copy with some fields changed; an unknown key is refused.
+
+        Raises
+        ------
+        ConfigError
+            If a key is no field, or a value is not legal.
+        """
+        for key in overrides:
+            if key not in FIELD_NAMES:
+                raise ConfigError(f"{key!r} is no field of TrainConfig.{did_you_mean(key)}")
+        return dataclasses.replace(self, **overrides)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Make a config from `to_dict()`'s form; missing fields take their defaults."""
+        return cls().replace(values)
+
+
+FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(TrainConfig))
+
+_POSITIVE_INTEGERS = (
+    "trunk_width",
+    "feature_dim",
+    "hidden_dim",
+    "max_depth",
+    "num_epochs",
+    "batch_size",
+)
+_NON_NEGATIVE = (
+    "split_seed",
+    "seed",
+    "tree_weight",
+    "sparsity_weight",
+    "trunk_learning_rate_scale",
+    "weight_decay",
+)
+
+
+def did_you_mean(name: str, known: tuple[str, ...] = FIELD_NAMES) -> str:
+    """Return " Did you mean 'x'?" for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _require(holds: bool, rule: str, value: object) -> None:
+    if not holds:
+        raise ConfigError(f"{rule}, but got {value!r}.")
+
+
+def _check_types_and_choices(config: TrainConfig) -> None:
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if get_origin(field.type) is Literal:
+            choices = get_args(field.type)
+            _require(
+                value in choices,
+                f"`{field.name}` must be one of {', '.join(map(repr, choices))}",
+                value,
+            )
+        elif field.type is float:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            _require(
+                is_number and math.isfinite(value), f"`{field.name}` must be a finite number", value
+            )
+            # 1 and 1.0 are one setting, so they must have one hash.
+            object.__setattr__(config, field.name, float(value))
+        elif field.type is str:
+            _require(isinstance(value, str), f"`{field.name}` must be a string", value)
+        else:
+            is_integer = isinstance(value, int) and not isinstance(value, bool)
+            _require(
+                is_integer or (value is None and field.type is not int),
+                f"`{field.name}` must be an integer",
+                value,
+            )

@@ -1,0 +1,221 @@
+"""A page of pictures from a dataset, each with the attributes recorded for it.
+
+``python -m core.data.contact_sheet --dataset field_guide --image-size 96 --out sheet.png``
+"""
+
+import argparse
+import math
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from core.data._registry import DATASETS, load_dataset
+from core.data._types import Dataset, Split
+from core.data.field_guide import FieldGuideParams, load_field_guide
+from core.errors import ConfigError, CoreError
+
+__all__ = ["contact_sheet", "main"]
+
+_CELL_WIDTH, _PICTURE_HEIGHT, _LINE_HEIGHT = 2.0, 2.0, 0.115
+"""Inches."""
+
+_TEXT_WIDTH = 38
+"""Characters to a line."""
+
+_DPI = 130
+_FORMATS = (".pdf", ".png", ".svg")
+
+
+def contact_sheet(
+    dataset: Dataset, *, split: str = "train", per_class: int = 1, columns: int = 6
+) -> Figure:
+    """Draw the first images of every class, with class and attributes in words.
+
+    Parameters
+    ----------
+    dataset
+        What to show.
+    split
+        "train", "minival" or "test".
+    per_class
+        Images of each class.
+    columns
+        Images in a row.
+
+    Returns
+    -------
+    Figure
+        One cell an image, classes in order.
+
+    Raises
+    ------
+    ConfigError
+        If the split does not exist, if a count is below 1, or if a class has fewer than
+        `per_class` images in the split.
+
+    Examples
+    --------
+    >>> from core.data import load_dataset
+    >>> len(contact_sheet(load_dataset("digits"), per_class=2).axes)
+    20
+    """
+    splits = dict(dataset.splits())
+    if split not in splits:
+        known = ", ".join(repr(name) for name in splits)
+        raise ConfigError(f"`split` must be one of {known}, but got {split!r}.")
+    for name, count in (("per_class", per_class), ("columns", columns)):
+        if count < 1:
+            raise ConfigError(f"`{name}` must be at least 1, but got {count}.")
+    part = splits[split]
+    rows = _first_rows(dataset, part, per_class)
+    captions = [_caption(dataset, part, row) for row in rows]
+
+    columns = min(columns, len(rows))
+    num_rows = math.ceil(len(rows) / columns)
+    text_height = _LINE_HEIGHT * (1 + max(caption.count("\n") + 1 for caption in captions))
+    cell_height = _PICTURE_HEIGHT + text_height
+    figure = Figure(figsize=(columns * _CELL_WIDTH, num_rows * cell_height))
+    for place, (row, caption) in enumerate(zip(rows, captions, strict=True)):
+        left = (place % columns + 0.03) / columns
+        top = 1 - place // columns / num_rows
+        height = _PICTURE_HEIGHT / cell_height / num_rows
+        axes = figure.add_axes((left, top - height, 0.94 / columns, height * 0.9))
+        image_HWC = part.images_NCHW[row].transpose(1, 2, 0)
+        axes.imshow(
+            image_HWC[:, :, 0] if image_HWC.shape[2] == 1 else image_HWC,
+            cmap="gray",
+            vmin=0,
+            vmax=255,
+            interpolation="nearest",
+        )
+        axes.set_axis_off()
+        axes.set_title(dataset.class_names[part.labels_N[row]], fontsize=8, pad=3)
+        axes.text(
+            0.5, -0.02, caption, transform=axes.transAxes, fontsize=5.5, ha="center", va="top"
+        )
+    return figure
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write a contact sheet; the command's entry point."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    out: Path = options.out
+    if out.suffix.lower() not in _FORMATS:
+        parser.error(f"--out must end in {', '.join(_FORMATS)}, but got {str(out)!r}.")
+    if not out.parent.is_dir():
+        parser.error(f"--out lies in {str(out.parent)!r}, which is no folder: make it first.")
+    try:
+        figure = contact_sheet(
+            _load(options),
+            split=options.split,
+            per_class=options.per_class,
+            columns=options.columns,
+        )
+        figure.savefig(out, dpi=_DPI)
+    except (CoreError, OSError) as error:
+        parser.error(str(error))
+    sys.stdout.write(f"{out}: {len(figure.axes)} images of {options.dataset}\n")
+    return 0
+
+
+def _first_rows(dataset: Dataset, part: Split, per_class: int) -> list[int]:
+    rows: list[int] = []
+    for label, class_name in enumerate(dataset.class_names):
+        of_class = np.flatnonzero(part.labels_N == label)
+        if len(of_class) < per_class:
+            raise ConfigError(
+                f"`per_class` must be at most the images of each class, but got {per_class}, and "
+                f"{class_name!r} has {len(of_class)} here."
+            )
+        rows += of_class[:per_class].tolist()
+    return rows
+
+
+def _caption(dataset: Dataset, part: Split, row: int) -> str:
+    words = [
+        dataset.attribute_names[column].removeprefix("has_").replace("::", " ").replace("_", " ")
+        for column in np.flatnonzero(part.attributes_NA[row])
+    ]
+    return "\n".join(textwrap.wrap(", ".join(words), _TEXT_WIDTH)) or "no attribute recorded"
+
+
+def _load(options: argparse.Namespace) -> Dataset:
+    if options.image_size is None:
+        return load_dataset(
+            options.dataset,
+            root=options.root,
+            split_seed=options.split_seed,
+            cache_dir=options.cache_dir,
+        )
+    if options.dataset != "field_guide":
+        raise ConfigError(
+            f"--image-size is for 'field_guide' alone: the images of {options.dataset!r} have one "
+            "size. Leave it out."
+        )
+    if options.root is not None:
+        raise ConfigError("--root is for datasets read from files, and 'field_guide' is drawn.")
+    return load_field_guide(
+        FieldGuideParams(image_size=options.image_size),
+        split_seed=options.split_seed,
+        cache_dir=options.cache_dir,
+    )
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong without repeating the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(
+        prog="python -m core.data.contact_sheet",
+        description="Write a page of pictures from a dataset, each with its class and attributes.",
+        epilog="example: python -m core.data.contact_sheet --dataset field_guide --image-size 96 "
+        "--out sheet.png",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--dataset", required=True, help=f"one of {', '.join(DATASETS)}")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FILE", help="page to write: .png, .pdf or .svg"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("train", "minival", "test"),
+        default="train",
+        help="split to show (default: train)",
+    )
+    parser.add_argument(
+        "--per-class", type=int, default=1, metavar="N", help="images of each class (default: 1)"
+    )
+    parser.add_argument(
+        "--columns", type=int, default=6, metavar="N", help="images in a row (default: 6)"
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="PIXELS",
+        help="draw the field guide at this size, 16 to 512 (default: 32)",
+    )
+    parser.add_argument(
+        "--split-seed", type=int, default=0, metavar="N", help="seed of minival (default: 0)"
+    )
+    parser.add_argument("--root", metavar="DIR", help="folder of a dataset that is read from files")
+    parser.add_argument(
+        "--cache-dir",
+        metavar="DIR",
+        help="folder for drawn images (default: $INTERSECTION_CACHE, or "
+        "~/.cache/intersection-regularization)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

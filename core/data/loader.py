@@ -1,0 +1,77 @@
+"""Batches of a split held in memory, in an order that depends on seed and epoch alone.
+
+Shape letters: B samples of a batch, C channels, H height, W width.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.data._types import Split
+from core.errors import ConfigError
+
+
+class Batch(NamedTuple):
+    """This worker's share of one global batch."""
+
+    images_BCHW: Tensor
+    labels_B: Tensor
+    worker_counts: list[int]
+    """How many samples of the global batch each worker holds."""
+
+    @property
+    def global_size(self) -> int:
+        return sum(self.worker_counts)
+
+
+class BatchStream:
+    """Batches(S) of Alg. 1, line 2, shuffled anew each epoch and cut over the workers.
+
+    Every worker draws the same permutation and takes its contiguous part of each global batch, so
+    that W workers see together what one worker would see.
+
+    Parameters
+    ----------
+    split
+        The samples.
+    batch_size
+        s, samples of a global batch. The last batch of an epoch may be smaller.
+    seed
+        Seed of the permutations.
+    rank, world_size
+        Which of how many workers this is.
+
+    Raises
+    ------
+    ConfigError
+        If some batch has fewer samples than there are workers.
+    """
+
+    def __init__(
+        self, split: Split, *, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.num_samples = len(split)
+        self.num_batches = -(-self.num_samples // batch_size)
+        smallest = min(batch_size, self.num_samples - (self.num_batches - 1) * batch_size)
+        if smallest < world_size:
+            raise ConfigError(
+                f"`batch_size` {batch_size} leaves a batch of {smallest} of {self.num_samples} "
+                f"samples for {world_size} workers: choose another batch size or fewer workers."
+            )
+        self._images = torch.from_numpy(split.images_NCHW)
+        self._labels = torch.from_numpy(split.labels_N)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._rank = rank
+        self._world_size = world_size
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch, counted from 0."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(self.num_samples)
+        for start in range(0, self.num_samples, self._batch_size):
+            shares = np.array_split(order[start : start + self._batch_size], self._world_size)
+            mine = torch.from_numpy(shares[self._rank])
+            yield Batch(self._images[mine], self._labels[mine], [len(share) for share in shares])

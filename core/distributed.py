@@ -1,0 +1,105 @@
+"""What data-parallel workers share: extrema with gradients, rows of S', sums of gradients.
+
+Every function here is the plain single-process operation when `torch.distributed` is not
+initialised, so the callers need no second code path.
+
+Shape letters: B rows of one worker, N columns.
+"""
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Return the number of workers; 1 outside `torch.distributed`."""
+    return dist.get_world_size() if _is_active() else 1
+
+
+def rank() -> int:
+    """Return this worker's index; 0 outside `torch.distributed`."""
+    return dist.get_rank() if _is_active() else 0
+
+
+def global_min(x: Tensor) -> Tensor:
+    """Smallest element over all workers, as a scalar.
+
+    The gradient is that of a single process on the concatenated tensor: it is summed over the
+    workers and shared evenly by the elements that attain the minimum.
+    """
+    return -global_max(-x)
+
+
+def global_max(x: Tensor) -> Tensor:
+    """Largest element over all workers, as a scalar; for the gradient see `global_min`."""
+    if world_size() == 1:
+        return x.amax()
+    return cast(Tensor, _GlobalMax.apply(x))
+
+
+def sum_over_workers(value: Tensor) -> Tensor:
+    """Sum of a tensor over all workers, without gradient."""
+    if world_size() == 1:
+        return value.detach()
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total
+
+
+def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Replace each gradient by its sum over the workers, in one flat all-reduce."""
+    if world_size() == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    dist.all_reduce(flat)
+    offset = 0
+    for gradient in gradients:
+        gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
+        offset += gradient.numel()
+
+
+def gather_rows(rows_BN: Tensor, counts: list[int]) -> Tensor:
+    """All workers' rows below one another, in the order of the ranks.
+
+    Parameters
+    ----------
+    rows_BN
+        This worker's rows.
+    counts
+        How many rows each worker holds; every worker must pass the same list.
+    """
+    if world_size() == 1:
+        return rows_BN
+    # gloo wants equal shapes, so shorter shards are padded and cut again.
+    padded = rows_BN.new_zeros((max(counts), *rows_BN.shape[1:]))
+    padded[: len(rows_BN)] = rows_BN
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+
+def _is_active() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+class _GlobalMax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+        largest = x.amax()
+        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+        attained = x == largest
+        count = attained.sum()
+        dist.all_reduce(count)
+        ctx.save_for_backward(attained, count)
+        return largest
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grad_outputs: Tensor) -> Tensor:
+        attained, count = ctx.saved_tensors  # type: ignore[attr-defined]
+        gradient = grad_outputs[0].clone()
+        dist.all_reduce(gradient)
+        return cast(Tensor, attained * (gradient / count))

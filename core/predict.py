@@ -1,0 +1,46 @@
+"""A network's outputs over a whole split, in evaluation mode.
+
+Shape letters: N samples, D features, K classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.data import Split
+from core.model import IntersectionModel
+
+_CHUNK = 512
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitOutputs:
+    """A network's outputs for all samples of a split, in evaluation mode."""
+
+    levels_ND: npt.NDArray[np.uint8]
+    probabilities_NK: npt.NDArray[np.float32]
+
+
+def predict_split(model: IntersectionModel, split: Split) -> SplitOutputs:
+    """Run the network over a split in evaluation mode; the mode is put back afterwards."""
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    levels, probabilities = [], []
+    with torch.inference_mode():
+        for start in range(0, len(split), _CHUNK):
+            images = torch.from_numpy(split.images_NCHW[start : start + _CHUNK]).to(device)
+            prediction = model(images)
+            levels.append(prediction.levels_BN.to(torch.uint8).cpu())
+            probabilities.append(prediction.logits_BK.softmax(1).cpu())
+    model.train(was_training)
+    return SplitOutputs(
+        levels_ND=torch.cat(levels).numpy(), probabilities_NK=torch.cat(probabilities).numpy()
+    )
+
+
+def accuracy(probabilities_NK: npt.NDArray[np.floating], labels_N: npt.NDArray[np.int64]) -> float:
+    """Share of samples whose most probable class is the label."""
+    return float(np.mean(probabilities_NK.argmax(1) == labels_N))

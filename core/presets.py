@@ -1,0 +1,44 @@
+"""What suits a dataset better than the paper's defaults, by dataset name.
+
+A preset is printed whenever it is used. Its sparsity weight was chosen on minival accuracy alone.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from core.config import TrainConfig
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "digits": MappingProxyType(
+            {
+                "feature_dim": 64,
+                "hidden_dim": 64,
+                "trunk_width": 16,
+                "trunk_learning_rate_scale": 1.0,
+                "num_epochs": 15,
+                "batch_size": 32,
+                "learning_rate": 0.02,
+                "drops_to_stop": None,
+            }
+        ),
+        "field_guide": MappingProxyType(
+            {
+                "feature_dim": 128,
+                "hidden_dim": 128,
+                "trunk_width": 32,
+                "trunk_learning_rate_scale": 1.0,
+                "num_epochs": 30,
+                "batch_size": 32,
+                "learning_rate": 0.02,
+                "drops_to_stop": None,
+            }
+        ),
+    }
+)
+
+
+def preset_config(dataset: str) -> TrainConfig:
+    """The config to start from on a dataset: its preset over the paper's defaults."""
+    return TrainConfig().replace({"dataset": dataset, **PRESETS.get(dataset, {})})

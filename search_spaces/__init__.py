@@ -1,0 +1,1 @@
+"""What a search may vary and why, as Optuna distributions. Imports neither core nor Ray."""

@@ -1,0 +1,114 @@
+"""What Tune tells the driver, passed on to MLflow and to the progress view."""
+
+from pathlib import Path
+from typing import Any
+
+from ray import cloudpickle
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from sweep.progress import ProgressView
+from sweep.spec import TrialSpec
+from sweep.store import TrialStore
+from sweep.tracking import SweepRuns
+from sweep.trial import TrialSettings
+
+
+class SweepCallback(Callback):
+    """Writes each trial's rows, artifacts and end to its MLflow run.
+
+    A trial is known by the hash of its config, never by Tune's id: a restarted sweep gives the
+    same config a new id.
+
+    Parameters
+    ----------
+    arms
+        Arm name by config hash, where the sweep has named arms.
+    """
+
+    def __init__(
+        self,
+        runs: SweepRuns,
+        view: ProgressView,
+        settings: TrialSettings,
+        arms: dict[str, str],
+    ) -> None:
+        self._runs = runs
+        self._view = view
+        self._settings = settings
+        self._arms = arms
+        self.failures: dict[str, str] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its callbacks for `Tuner.restore`, which is not used here: a sweep resumes
+        # from MLflow and TrialStore. Threads and connections stay out of the pickle.
+        return {}
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        spec = self._spec(trial)
+        self._runs.trial_started(spec)
+        self._view.started(spec.hash, f"{spec.arm} seed={spec.config.seed}")
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: dict[str, Any],
+        **info: Any,
+    ) -> None:
+        if "rows" not in result:
+            return  # Tune repeats a function trainable's last result without its values
+        spec = self._spec(trial)
+        self._runs.trial_rows(spec.hash, result["rows"])
+        self._view.advanced(spec.hash, result["epoch"])
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        spec = self._spec(trial)
+        final = trial.last_result.get("final")
+        if not trial.last_result.get("trial_done") or not final:
+            self._fail(spec, "it ended before its last epoch")
+            return
+        store = TrialStore.of(self._settings.storage, self._settings.sweep_id, spec.hash)
+        self._runs.trial_finished(spec.hash, final, store)
+        self._view.finished(spec.hash, final)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        self._fail(self._spec(trial), _cause(trial))
+
+    def _fail(self, spec: TrialSpec, reason: str) -> None:
+        self.failures[spec.hash] = reason
+        self._runs.trial_failed(spec.hash, reason)
+        self._view.failed(spec.hash, reason)
+
+    def _spec(self, trial: Trial) -> TrialSpec:
+        config = self._settings.config(trial.config)
+        return TrialSpec(arm=self._arms.get(config.hash, "search"), config=config)
+
+
+def _cause(trial: Trial) -> str:
+    """The innermost error of a failed trial, in one line."""
+    file = trial.pickled_error_file
+    error = cloudpickle.loads(Path(file).read_bytes()) if file else None
+    while inner := _inner(error):
+        error = inner
+    if error is None:
+        return "the trial's process ended without an error of its own"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1] if lines else ''}"
+
+
+def _inner(error: BaseException | None) -> BaseException | None:
+    """What Ray's or Train's wrapper of an error holds."""
+    workers = getattr(error, "worker_failures", None)
+    if workers:
+        first: BaseException = next(iter(workers.values()))
+        return first
+    inner = getattr(error, "cause", None) or getattr(error, "__cause__", None)
+    return inner if isinstance(inner, BaseException) else None

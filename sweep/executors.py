@@ -1,0 +1,83 @@
+"""The two ways to run a trial: inside a reused Tune actor, or as a Ray Train worker group."""
+
+import functools
+from typing import Any
+
+import ray.train
+from ray import tune
+from ray.train.torch import TorchTrainer, get_device
+from ray.tune.integration.ray_train import TuneReportCallback
+
+from sweep.trial import TrialRun, TrialSettings, set_threads
+
+DRIVER_CPUS = 0.01
+"""A Train driver only waits. Were it to hold CPUs, drivers could take all and leave no worker."""
+
+
+def build_trainable(settings: TrialSettings) -> Any:
+    """Return what a Tuner runs, with the resources of one trial attached."""
+    if settings.executor == "actor":
+        trainable = tune.with_parameters(TrialActor, settings=settings)
+        return tune.with_resources(trainable, {"CPU": settings.cpus, "GPU": settings.gpus})
+    driver = functools.partial(run_worker_group, settings=settings)
+    return tune.with_resources(driver, {"CPU": DRIVER_CPUS})
+
+
+class TrialActor(tune.Trainable):
+    """A trial in the Tune actor's own process. The actor is reused for the next trial."""
+
+    # The settings come from tune.with_parameters.
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], settings: TrialSettings
+    ) -> None:
+        set_threads(settings.cpus)
+        self._settings = settings
+        self._start(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._start(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        progress = self._run.advance()
+        return {**progress.to_result(), "done": progress.done}
+
+    def _start(self, overrides: dict[str, Any]) -> None:
+        device = "cuda" if self._settings.gpus else "cpu"
+        self._run = TrialRun(self._settings.config(overrides), self._settings, device)
+
+
+def run_worker_group(overrides: dict[str, Any], *, settings: TrialSettings) -> None:
+    """A trial as a Ray Train worker group, from inside a Tune function trainable."""
+    context = tune.get_context()
+    trainer = TorchTrainer(
+        _train_worker,
+        train_loop_config={"overrides": overrides, "settings": settings},
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=settings.workers,
+            use_gpu=settings.gpus > 0,
+            resources_per_worker={
+                "CPU": settings.cpus,
+                **({"GPU": settings.gpus} if settings.gpus else {}),
+            },
+        ),
+        # Train goes on with an earlier run of the same name; ours resume from TrialStore instead.
+        run_config=ray.train.RunConfig(
+            name=f"{context.get_trial_name()}-train",
+            storage_path=str(context.get_trial_dir()),
+            callbacks=[TuneReportCallback()],  # type: ignore[list-item, no-untyped-call]
+        ),
+    )
+    trainer.fit()
+
+
+def _train_worker(loop_config: dict[str, Any]) -> None:
+    settings: TrialSettings = loop_config["settings"]
+    set_threads(settings.cpus)
+    device = str(get_device())
+    run = TrialRun(settings.config(loop_config["overrides"]), settings, device)
+    done = False
+    while not done:
+        progress = run.advance()
+        done = progress.done
+        ray.train.report(progress.to_result())

@@ -1,0 +1,65 @@
+"""Every metric key and tag that a run may carry. Nothing else in the project spells one out.
+
+Kept free of MLflow, because trial processes import it and need no MLflow.
+"""
+
+LABEL_LOSS = "label_loss"
+TREE_LOSS = "tree_loss"
+SPARSITY_LOSS = "sparsity_loss"
+MINIVAL_ACCURACY = "minival_accuracy"
+MINIVAL_TREE_ACCURACY = "minival_tree_accuracy"
+TEST_ACCURACY = "test_accuracy"
+TEST_TREE_ACCURACY = "test_tree_accuracy"
+FIDELITY_SCORE = "fidelity_score"
+FIDELITY_FLOOR = "fidelity_floor"
+FIDELITY_HELDOUT = "fidelity_heldout"
+ZERO_SHARE = "zero_share"
+TREE_DEPTH = "tree_depth"
+TREE_LEAVES = "tree_leaves"
+SECONDS_NETWORK = "seconds_network"
+SECONDS_TREE = "seconds_tree"
+SECONDS_DATA = "seconds_data"
+SECONDS_VALIDATION = "seconds_validation"
+
+EPOCH_METRICS = (
+    LABEL_LOSS,
+    TREE_LOSS,
+    SPARSITY_LOSS,
+    MINIVAL_ACCURACY,
+    MINIVAL_TREE_ACCURACY,
+    TEST_ACCURACY,
+    TEST_TREE_ACCURACY,
+    FIDELITY_SCORE,
+    FIDELITY_FLOOR,
+    FIDELITY_HELDOUT,
+    ZERO_SHARE,
+    TREE_DEPTH,
+    TREE_LEAVES,
+    SECONDS_NETWORK,
+    SECONDS_TREE,
+    SECONDS_DATA,
+    SECONDS_VALIDATION,
+)
+"""Logged once an epoch, with the epoch as MLflow's step. Loss terms are unweighted."""
+
+REPORTED_EPOCH = "final/epoch"
+TRAIN_SECONDS = "final/train_seconds"
+
+
+def final(key: str) -> str:
+    """The key of a metric's value at the reported epoch, which early stopping may set back."""
+    return f"final/{key}"
+
+
+FINAL_METRICS = (REPORTED_EPOCH, TRAIN_SECONDS, *(final(key) for key in EPOCH_METRICS))
+
+TAG_SWEEP = "sweep"
+TAG_SWEEP_ID = "sweep_id"
+TAG_ARM = "arm"
+TAG_CONFIG_HASH = "config_hash"
+TAG_DATASET_FINGERPRINT = "dataset_fingerprint"
+TAG_GIT_COMMIT = "git_commit"
+TAG_SEED = "seed"
+TAG_FAILURE = "failure"
+TAG_EXECUTOR = "executor"
+TAG_OBJECTIVE = "objective"

@@ -1,0 +1,1 @@
+"""Figures and tables, all read back from MLflow's finished runs."""

@@ -1,0 +1,118 @@
+"""What a sweep is: a base config, what varies, the seeds, and the reference arms."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.config import FIELD_NAMES, TrainConfig, did_you_mean
+from core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """One training run of a sweep."""
+
+    arm: str
+    """Which point of the grid, or which reference, without the seed."""
+
+    config: TrainConfig
+
+    @property
+    def hash(self) -> str:
+        return self.config.hash
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSpec:
+    """A grid over some fields of TrainConfig, times seeds, plus named reference arms.
+
+    Raises
+    ------
+    ConfigError
+        If a key is no field of TrainConfig, a value is not legal, an axis is empty, or two trials
+        come out the same.
+
+    Examples
+    --------
+    >>> spec = SweepSpec(name="p", title="t", base=TrainConfig(), seeds=(0, 1),
+    ...                  axes={"mask_probability": (0.0, 0.5)})
+    >>> len(spec.trials())
+    4
+    """
+
+    name: str
+    """Short name, the same in MLflow and in paths."""
+
+    title: str
+    """One line for a person."""
+
+    base: TrainConfig
+    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Field name to values; trials are the product, in this order."""
+
+    references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Arm name to overrides of the base: the lines that a figure compares with."""
+
+    seeds: Sequence[int] = (0,)
+
+    def __post_init__(self) -> None:
+        for key in (*self.axes, *(key for arm in self.references.values() for key in arm)):
+            if key not in FIELD_NAMES:
+                raise ConfigError(
+                    f"Sweep axis {key!r} is no field of TrainConfig.{did_you_mean(key)}"
+                )
+        for key, values in self.axes.items():
+            if not values:
+                raise ConfigError(f"Sweep axis {key!r} has no values: give it one or more.")
+            if len(set(values)) < len(values):
+                raise ConfigError(f"Sweep axis {key!r} repeats a value of {tuple(values)!r}.")
+        if not self.seeds:
+            raise ConfigError("A sweep needs at least one seed, but `seeds` is empty.")
+        hashes: dict[str, str] = {}
+        for trial in self.trials():
+            if trial.hash in hashes:
+                raise ConfigError(
+                    f"Arms {hashes[trial.hash]!r} and {trial.arm!r} hold the same trial "
+                    f"{trial.hash}: remove the repeated value or seed."
+                )
+            hashes[trial.hash] = trial.arm
+
+    def trials(self) -> list[TrialSpec]:
+        """All runs, references first within a seed, so that the first table already has them."""
+        arms = dict(self.references)
+        for values in itertools.product(*self.axes.values()):
+            overrides = dict(zip(self.axes, values, strict=True))
+            if overrides:
+                arms[arm_name(overrides)] = overrides
+        return [
+            TrialSpec(arm=arm, config=self.base.replace({**overrides, "seed": seed}))
+            for seed in self.seeds
+            for arm, overrides in arms.items()
+        ]
+
+    def sweep_id(self, dataset_fingerprint: str) -> str:
+        """Identity of the sweep: name, data, and the fixed part of the config.
+
+        Axis values and seeds are left out, so that the same sweep with one seed more finds all
+        that is finished and runs only the rest.
+        """
+        fixed = {
+            key: value
+            for key, value in self.base.to_dict().items()
+            if key not in self.axes and key != "seed"
+        }
+        return sweep_identity(self.name, fixed, dataset_fingerprint)
+
+
+def arm_name(overrides: Mapping[str, Any]) -> str:
+    """A grid point in words, such as "mask_probability=0.3 sparsity_norm=l1"."""
+    return " ".join(f"{key}={value}" for key, value in overrides.items())
+
+
+def sweep_identity(name: str, fixed: Mapping[str, Any], dataset_fingerprint: str) -> str:
+    """Twelve hex digits over what stays the same through a sweep."""
+    canonical = json.dumps([name, dataset_fingerprint, dict(fixed)], sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -1,0 +1,162 @@
+"""An Optuna study run by Ray Tune: what is asked, told, and taken up again after a kill."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import TrialState
+from ray.tune.search.optuna import OptunaSearch
+from rich.console import Console
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from core.config import TrainConfig
+from core.data import Dataset
+from sweep import metrics
+from sweep.callback import SweepCallback
+from sweep.errors import SweepError
+from sweep.progress import ProgressView
+from sweep.runner import RunOptions, concurrency, open_sweep, start_ray, tune_trials
+from sweep.tracking import FinishedTrial
+
+OBJECTIVES = {
+    "minival-accuracy": metrics.MINIVAL_ACCURACY,
+    "oracle-fidelity": metrics.FIDELITY_SCORE,
+}
+"""What is maximised, by the flag's word."""
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "random": lambda seed: RandomSampler(seed=seed),
+}
+
+_LOST = "lost_trials"
+"""User attribute of a study: numbers of trials whose driver was killed. Their points were asked
+for again, so they do not count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a study searches."""
+
+    base: TrainConfig
+    space: Mapping[str, BaseDistribution]
+    first: Mapping[str, Any]
+    sweep_id: str
+    objective: str
+    num_trials: int
+
+    @property
+    def metric(self) -> str:
+        return OBJECTIVES[self.objective]
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Open the database of the study.
+
+    Raises
+    ------
+    SweepError
+        If it cannot be opened.
+    """
+    try:
+        return RDBStorage(url)
+    except (ArgumentError, OperationalError, ImportError) as error:
+        raise SweepError(
+            f"--study-storage {url!r} cannot be opened ({str(error).splitlines()[0]}): give a "
+            "database URL such as sqlite:///FILE."
+        ) from error
+
+
+def open_study(search: Search, storage: BaseStorage, *, sampler: str) -> optuna.Study:
+    """Make the study, or take up the one of that name; its first point is `search.first`."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=f"search-{search.sweep_id}",
+        direction="maximize",
+        load_if_exists=True,
+    )
+    study.set_user_attr("objective", search.objective)
+    # A restart with the first run's seed would suggest the first run's points again.
+    seed = [search.base.seed, len(study.trials)]
+    study.sampler = SAMPLERS[sampler](int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    if not study.trials:
+        study.enqueue_trial(dict(search.first))
+    return study
+
+
+def run_search(
+    search: Search,
+    study: optuna.Study,
+    storage: BaseStorage,
+    dataset: Dataset,
+    options: RunOptions,
+    console: Console,
+) -> dict[str, str]:
+    """Bring the study to `search.num_trials` ended trials; return the new failures by hash."""
+    title = f"Search on {search.base.dataset} ({search.objective})"
+    with open_sweep("search", title, search.sweep_id, dataset, options) as (runs, settings):
+        take_up(study, search, runs.finished())
+        num_ended = len(ended(study))
+        if num_ended >= search.num_trials:
+            return {}
+        with start_ray(options) as resources:
+            parallel = concurrency(options, resources)
+            view = ProgressView(
+                console,
+                num_total=search.num_trials,
+                num_done=num_ended,
+                num_parallel=min(parallel, search.num_trials - num_ended),
+            )
+            callback = SweepCallback(runs, view, settings(search.base), {})
+            searcher = OptunaSearch(
+                dict(search.space),
+                metric=search.metric,
+                mode="max",
+                sampler=study.sampler,
+                study_name=study.study_name,
+                storage=storage,
+            )
+            with view:
+                tune_trials(
+                    settings(search.base),
+                    options,
+                    searcher=searcher,
+                    num_trials=search.num_trials - num_ended,
+                    parallel=parallel,
+                    callback=callback,
+                )
+    return callback.failures
+
+
+def take_up(study: optuna.Study, search: Search, finished: Mapping[str, FinishedTrial]) -> None:
+    """Settle the trials that a killed driver left running.
+
+    One that MLflow has whole is told its value; the point of any other is asked for again, where
+    the trial's own checkpoint is found by its config hash.
+    """
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        known = None
+        if trial.params:
+            known = finished.get(search.base.replace(trial.params).hash)
+        if known is not None:
+            study.tell(trial.number, known.final[metrics.final(search.metric)])
+            continue
+        study.set_user_attr(_LOST, [*study.user_attrs.get(_LOST, ()), trial.number])
+        study.tell(trial.number, state=TrialState.FAIL)
+        if trial.params:
+            study.enqueue_trial(trial.params)
+
+
+def ended(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Trials that count: complete, or failed by their own doing."""
+    return [
+        trial
+        for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.FAIL))
+        if trial.number not in study.user_attrs.get(_LOST, ())
+    ]

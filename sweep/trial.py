@@ -1,0 +1,209 @@
+"""One training run as both executors drive it: resume, epochs, rows of numbers, artifacts.
+
+`TrialRun` is the one adapter between `core` and Ray. The Tune actor and every Ray Train worker
+make one and call `advance` until it is done.
+"""
+
+import functools
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow.parquet
+import torch
+from safetensors.torch import save_file
+
+from core.algorithm import EpochResult, fit
+from core.config import TrainConfig
+from core.data import Dataset, load_dataset
+from core.distributed import rank
+from core.evaluation import Evaluation, evaluate
+from core.state import TrainState
+from core.tree import DecisionTree, draw_tree
+from sweep import metrics
+from sweep.store import TrialStore
+
+Row = dict[str, float]
+PICTURED_DEPTH = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSettings:
+    """What a trial needs beside its config. Nothing here changes its result."""
+
+    base: dict[str, Any]
+    """Fields of TrainConfig that the sweep does not vary."""
+
+    sweep_id: str
+    storage: str
+    data_root: str | None
+    executor: Literal["actor", "train"]
+    cpus: int
+    gpus: float
+    workers: int
+    report_seconds: float = 1.0
+    """Epochs shorter than this are reported several at a time."""
+
+    checkpoint_seconds: float = 10.0
+    """Least time between two checkpoints."""
+
+    def config(self, overrides: dict[str, Any]) -> TrainConfig:
+        return TrainConfig.from_dict({**self.base, **overrides})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What became new since the last call of `advance`."""
+
+    rows: list[Row]
+    """One a finished epoch, oldest first. After a resume, the earlier epochs once more."""
+
+    done: bool
+    final: Row
+    """Metrics of the reported epoch, once done."""
+
+    def to_result(self) -> dict[str, Any]:
+        """The flat form that Tune and Train pass on; the scalars are those of the newest epoch."""
+        newest = self.rows[-1]
+        return {
+            "rows": self.rows,
+            "final": self.final,
+            "trial_done": self.done,
+            "epoch": int(newest["epoch"]),
+            # What a search is told: the reported epoch's value once there is one.
+            metrics.MINIVAL_ACCURACY: self.final.get(
+                metrics.final(metrics.MINIVAL_ACCURACY), newest[metrics.MINIVAL_ACCURACY]
+            ),
+            metrics.FIDELITY_SCORE: self.final.get(
+                metrics.final(metrics.FIDELITY_SCORE), newest[metrics.FIDELITY_SCORE]
+            ),
+        }
+
+
+class TrialRun:
+    """A run of one config, resumed from its store when there is a checkpoint."""
+
+    def __init__(self, config: TrainConfig, settings: TrialSettings, device: str = "cpu") -> None:
+        self._settings = settings
+        self._store = TrialStore.of(settings.storage, settings.sweep_id, config.hash)
+        self._dataset = _dataset(config.dataset, settings.data_root, config.split_seed)
+        self._state = TrainState.create(
+            config,
+            in_channels=self._dataset.image_shape[0],
+            num_classes=self._dataset.num_classes,
+            device=device,
+        )
+        self._rows: list[Row] = []
+        self._num_sent = 0
+        self._last_checkpoint = time.monotonic()
+        checkpoint = self._store.load()
+        if checkpoint is not None:
+            self._state.load_state_dict(checkpoint["state"])
+            self._rows = checkpoint["rows"]
+        self._epochs = fit(self._state, self._dataset)
+
+    def advance(self) -> Progress:
+        """Train until it is time to report, or to the end."""
+        start = time.monotonic()
+        final: Row = {}
+        for result in self._epochs:
+            self._take(result)
+            now = time.monotonic()
+            due = now - self._last_checkpoint > self._settings.checkpoint_seconds
+            if result.is_last or due:
+                self._checkpoint()
+            if now - start > self._settings.report_seconds:
+                break
+        if self._state.finished:
+            final = self._final_row()
+        rows, self._num_sent = self._rows[self._num_sent :], len(self._rows)
+        return Progress(rows=rows, done=self._state.finished, final=final)
+
+    def _take(self, result: EpochResult) -> None:
+        if rank() != 0:
+            self._rows.append({"epoch": result.epoch})
+            return
+        # At the last epoch the state may hold an earlier epoch's weights, whose row exists.
+        if result.is_last and self._state.reported_epoch != result.epoch:
+            self._rows.append(_row(result, None))
+            return
+        self._rows.append(_row(result, evaluate(self._state.model, result.tree, self._dataset)))
+
+    def _checkpoint(self) -> None:
+        if rank() != 0:
+            return
+        if self._state.finished:
+            self._write_artifacts()
+        self._store.save({"state": self._state.state_dict(), "rows": self._rows})
+        self._last_checkpoint = time.monotonic()
+
+    def _final_row(self) -> Row:
+        if rank() != 0:
+            return {}
+        reported = self._state.reported_epoch
+        row = next(row for row in self._rows if row["epoch"] == reported)
+        final = {metrics.final(key): row[key] for key in metrics.EPOCH_METRICS if key in row}
+        seconds = (metrics.SECONDS_NETWORK, metrics.SECONDS_TREE, metrics.SECONDS_DATA)
+        final[metrics.REPORTED_EPOCH] = row["epoch"]
+        final[metrics.TRAIN_SECONDS] = sum(
+            row[key] for row in self._rows for key in (*seconds, metrics.SECONDS_VALIDATION)
+        )
+        return final
+
+    def _write_artifacts(self) -> None:
+        tree = self._state.tree
+        if tree is None:
+            raise RuntimeError("A finished run has a tree.")
+        evaluation = evaluate(self._state.model, tree, self._dataset)
+        with tempfile.TemporaryDirectory() as folder:
+            write_artifacts(Path(folder), self._state, tree, evaluation, self._dataset)
+            self._store.put_artifacts(Path(folder))
+
+
+def write_artifacts(
+    folder: Path, state: TrainState, tree: DecisionTree, evaluation: Evaluation, dataset: Dataset
+) -> None:
+    """Write what a run leaves behind: config, weights, tree in three forms, attribute table."""
+    (folder / "config.json").write_text(json.dumps(state.config.to_dict(), indent=2))
+    weights = {key: tensor.cpu().contiguous() for key, tensor in state.model.state_dict().items()}
+    save_file(weights, folder / "weights.safetensors")
+    (folder / "tree.txt").write_text(tree.to_text(class_names=dataset.class_names))
+    (folder / "tree.json").write_text(json.dumps(tree.to_dict()))
+    figure = draw_tree(tree, class_names=dataset.class_names, max_depth=PICTURED_DEPTH)
+    figure.savefig(folder / "tree.png", dpi=80)
+    pyarrow.parquet.write_table(
+        evaluation.fidelity.table(dataset.attribute_names), folder / "attributes.parquet"
+    )
+
+
+def _row(result: EpochResult, evaluation: Evaluation | None) -> Row:
+    row = {
+        "epoch": float(result.epoch),
+        # Kept with the row, so that sending a row twice writes the same MLflow point.
+        "timestamp_ms": float(int(time.time() * 1000)),
+        metrics.LABEL_LOSS: result.label_loss,
+        metrics.TREE_LOSS: result.tree_loss,
+        metrics.SPARSITY_LOSS: result.sparsity_loss,
+        metrics.MINIVAL_ACCURACY: result.minival_accuracy,
+        metrics.TREE_DEPTH: float(result.tree.depth),
+        metrics.TREE_LEAVES: float(result.tree.num_leaves),
+        **{f"seconds_{part}": seconds for part, seconds in result.seconds.items()},
+    }
+    if evaluation is not None:
+        row |= evaluation.scalars()
+    # A sweep arm without the tree has no tree loss: no number, rather than NaN.
+    return {key: value for key, value in row.items() if value == value}
+
+
+@functools.lru_cache(maxsize=2)
+def _dataset(name: str, root: str | None, split_seed: int) -> Dataset:
+    """Trials that reuse a process share the data as well."""
+    return load_dataset(name, root=root, split_seed=split_seed)
+
+
+def set_threads(count: int) -> None:
+    """Give torch its share of the cores; results may depend on the count in the last bits."""
+    torch.set_num_threads(count)

@@ -1,0 +1,61 @@
+"""Settings: the paper's defaults, what is refused, and the hash that names a trial."""
+
+import subprocess
+import sys
+
+import pytest
+
+from core.config import TrainConfig
+from core.data import DATASETS
+from core.errors import ConfigError
+from core.presets import PRESETS, preset_config
+
+
+def test_defaults_are_the_papers() -> None:
+    config = TrainConfig()
+    assert (config.label_weight, config.tree_weight, config.sparsity_weight) == (2, 1, 0.001)
+    assert (config.mask_probability, config.feature_dim, config.num_bits) == (0.5, 1024, 4)
+    assert config.sparsity_norm == "l1"
+    assert config.drops_to_stop == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mask_probability": 1.5}, r"`mask_probability` must lie in \[0, 1\], but got 1.5\."),
+        ({"mask_probability": float("nan")}, "`mask_probability` must be a finite number"),
+        ({"num_bits": 0}, r"`num_bits` must lie in \[1, 8\], but got 0\."),
+        ({"num_bits": 2.5}, "`num_bits` must be an integer, but got 2.5"),
+        ({"feature_dim": 0}, "`feature_dim` must be at least 1"),
+        ({"feature_dim": True}, "`feature_dim` must be an integer"),
+        ({"sparsity_norm": "l3"}, "`sparsity_norm` must be one of 'l1', 'l2', but got 'l3'"),
+        ({"sparsity_weight": -1.0}, "`sparsity_weight` must be at least 0"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
+        ({"momentum": 1.0}, r"`momentum` must lie in \[0, 1\)"),
+        ({"drops_to_stop": 0}, "`drops_to_stop` must be at least 1, or None"),
+        ({"label_weight": 0.0}, "`label_weight` must be above 0"),
+        ({"trunk": 3}, "`trunk` must be a string"),
+        ({"sparsity_weigth": 1.0}, "'sparsity_weigth' is no field .* mean 'sparsity_weight'"),
+    ],
+)
+def test_illegal_values_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig.from_dict(values)
+
+
+def test_hash_depends_on_values_alone() -> None:
+    assert TrainConfig(tree_weight=1).hash == TrainConfig(tree_weight=1.0).hash
+    assert TrainConfig(seed=1).hash != TrainConfig().hash
+    assert TrainConfig.from_dict(TrainConfig(seed=3).to_dict()) == TrainConfig(seed=3)
+
+
+def test_hash_is_the_same_in_a_new_process() -> None:
+    code = "from core.config import TrainConfig; print(TrainConfig(seed=5).hash)"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert output.stdout.decode().strip() == TrainConfig(seed=5).hash
+
+
+def test_every_preset_is_legal_and_belongs_to_a_dataset() -> None:
+    for name in PRESETS:
+        assert name in DATASETS
+        assert preset_config(name).dataset == name

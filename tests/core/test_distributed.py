@@ -1,0 +1,125 @@
+"""Data-parallel workers against one process, with real gloo process groups."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from core.algorithm import fit
+from core.data import Split
+from core.data.loader import BatchStream
+from core.distributed import gather_rows, global_max, global_min
+from core.errors import ConfigError
+from core.quantize import UniformQuantizer
+from core.state import TrainState
+from tests.core.small import small_config, small_dataset
+
+
+def in_workers(worker: Any, world_size: int, *arguments: Any) -> None:
+    """Run `worker(rank, world_size, *arguments)` in that many gloo processes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mp.spawn(_enter, args=(worker, world_size, port, arguments), nprocs=world_size)  # type: ignore[no-untyped-call]
+
+
+def _enter(rank: int, worker: Any, world_size: int, port: int, arguments: tuple[Any, ...]) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=world_size)
+    try:
+        worker(rank, world_size, *arguments)
+    finally:
+        dist.destroy_process_group()
+
+
+def _compare_quantizer(rank: int, world_size: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    whole = torch.randn(6, 5, generator=generator, dtype=torch.float64)
+    whole[0, 0] = whole[5, 4] = whole.max() + 1  # a maximum that two workers attain
+    cotangent = torch.randn(6, 5, generator=generator, dtype=torch.float64)
+    mine = whole.chunk(world_size)[rank].clone().requires_grad_()
+    quantizer = UniformQuantizer(3)
+    levels = quantizer(mine)
+    levels.backward(cotangent.chunk(world_size)[rank])
+    assert global_min(mine).item() == whole.min().item()
+    assert global_max(mine).item() == whole.max().item()
+
+    low, high = whole.min(), whole.max()
+    alone = whole.clone().requires_grad_()
+    from core.quantize import quantize
+
+    expected = quantize(alone, alone.amin(), alone.amax(), num_levels=8)
+    expected.backward(cotangent)
+    assert torch.equal(levels, expected.chunk(world_size)[rank])
+    assert alone.grad is not None
+    assert mine.grad is not None
+    torch.testing.assert_close(mine.grad, alone.grad.chunk(world_size)[rank])
+    assert quantizer.running_min.item() == pytest.approx(low.item())
+    assert quantizer.running_max.item() == pytest.approx(high.item())
+
+
+def _gather(rank: int, world_size: int) -> None:
+    counts = [2, 1]
+    mine = torch.full((counts[rank], 3), float(rank))
+    assert gather_rows(mine, counts)[:, 0].tolist() == [0.0, 0.0, 1.0]
+
+
+def _train(rank: int, world_size: int, folder: str) -> None:
+    dataset = small_dataset()
+    state = TrainState.create(small_config(num_epochs=1), in_channels=1, num_classes=4)
+    results = list(fit(state, dataset))
+    torch.save(
+        {"weights": state.model.state_dict(), "loss": results[0].label_loss},
+        f"{folder}/{world_size}-{rank}.pt",
+    )
+
+
+def test_quantizer_ranges_and_gradients_are_those_of_one_process() -> None:
+    in_workers(_compare_quantizer, 2)
+
+
+def test_rows_are_gathered_in_the_order_of_the_ranks() -> None:
+    in_workers(_gather, 2)
+
+
+def test_two_workers_give_the_weights_of_one(tmp_path: Path) -> None:
+    for world_size in (1, 2):
+        in_workers(_train, world_size, str(tmp_path))
+    one, *two = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
+    for other in two:
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        for name, tensor in one["weights"].items():
+            torch.testing.assert_close(other["weights"][name], tensor, rtol=1e-5, atol=1e-5)
+
+
+def test_shards_cover_each_global_batch_once() -> None:
+    split: Split = small_dataset(num_train=55).train
+    streams = [
+        BatchStream(split, batch_size=16, seed=0, rank=rank, world_size=3) for rank in range(3)
+    ]
+    alone = BatchStream(split, batch_size=16, seed=0)
+    for whole, *parts in zip(alone.epoch(1), *(s.epoch(1) for s in streams), strict=True):
+        assert torch.equal(whole.labels_B, torch.cat([part.labels_B for part in parts]))
+        assert parts[0].worker_counts == [len(part.labels_B) for part in parts]
+        assert parts[0].global_size == whole.global_size
+
+
+def test_a_batch_smaller_than_the_workers_is_refused() -> None:
+    split = small_dataset(num_train=33).train
+    with pytest.raises(ConfigError, match="leaves a batch of 1 of 33 samples for 2 workers"):
+        BatchStream(split, batch_size=16, seed=0, world_size=2)
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    split = small_dataset().train
+    first = [b.labels_B.tolist() for b in BatchStream(split, batch_size=20, seed=0).epoch(3)]
+    stream = BatchStream(split, batch_size=20, seed=0)
+    list(stream.epoch(0))
+    assert [b.labels_B.tolist() for b in stream.epoch(3)] == first
+    assert [b.labels_B.tolist() for b in stream.epoch(4)] != first

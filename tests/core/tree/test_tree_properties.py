@@ -1,0 +1,174 @@
+"""What holds for every problem, and for every grower."""
+
+import hashlib
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tree_problems import entropy, problems, random_problem
+
+from core.tree import Criterion, fit_tree
+from core.tree._compiled import compiled
+from core.tree._gain import UNIT, share_log_share
+
+# The first call compiles.
+quick = settings(deadline=None, max_examples=60)
+criteria = st.sampled_from(list(Criterion))
+depths = st.integers(0, 9)
+
+
+def fit(problem, **options):
+    levels, labels, num_levels = problem
+    with np.errstate(all="raise"):
+        return fit_tree(levels, labels, num_levels=num_levels, **options)
+
+
+@quick
+@given(problems, criteria, depths, st.sampled_from([0.0, 1e-4, 0.05]))
+def test_growers_agree_bit_for_bit(problem, criterion, max_depth, min_gain):
+    options = {"criterion": criterion, "max_depth": max_depth, "min_gain": min_gain}
+    assert fit(problem, backend="numba", **options) == fit(problem, backend="numpy", **options)
+
+
+@pytest.mark.parametrize("labels", ["hard", "learnable", "soft"])
+@pytest.mark.parametrize("criterion", list(Criterion))
+def test_growers_agree_on_more_rows_than_one_portion(criterion, labels):
+    problem = random_problem(
+        3, num_samples=3000, num_features=13, num_classes=12, bits=4, labels=labels
+    )
+    options = {"criterion": criterion, "max_depth": 5}
+    tree = fit(problem, backend="numba", **options)
+    assert tree == fit(problem, backend="numpy", **options)
+    assert tree.depth == 5
+
+
+@quick
+@given(problems, criteria, depths, st.sampled_from(["numba", "numpy"]), st.randoms())
+def test_order_of_rows_makes_no_difference(problem, criterion, max_depth, backend, random):
+    levels, labels, num_levels = problem
+    order = list(range(len(levels)))
+    random.shuffle(order)
+    options = {"criterion": criterion, "max_depth": max_depth, "backend": backend}
+    assert fit(problem, **options) == fit((levels[order], labels[order], num_levels), **options)
+
+
+@quick
+@given(problems, criteria, depths)
+def test_duplicated_features_are_never_used(problem, criterion, max_depth):
+    levels, labels, num_levels = problem
+    tree = fit(problem, criterion=criterion, max_depth=max_depth)
+    doubled = fit(
+        (np.tile(levels, (1, 2)), labels, num_levels), criterion=criterion, max_depth=max_depth
+    )
+    np.testing.assert_array_equal(doubled.feature, tree.feature)
+    assert doubled.used_features.tolist() == tree.used_features.tolist()
+
+
+@quick
+@given(problems, criteria, depths)
+def test_nodes_hold_the_means_of_their_rows(problem, criterion, max_depth):
+    levels, labels, _ = problem
+    tree = fit(problem, criterion=criterion, max_depth=max_depth)
+    leaves = tree.apply(levels)
+    assert tree.depth <= max_depth
+    assert tree.num_leaves == tree.is_leaf.sum() == (tree.num_nodes + 1) // 2
+    assert tree.is_leaf[leaves].all()
+    assert set(leaves) == set(np.flatnonzero(tree.is_leaf))
+    for leaf in np.unique(leaves):
+        assert tree.num_samples[leaf] == (leaves == leaf).sum()
+        np.testing.assert_allclose(tree.value[leaf], labels[leaves == leaf].mean(0), atol=1e-6)
+    inner = ~tree.is_leaf
+    children = tree.num_samples[tree.left[inner]] + tree.num_samples[tree.right[inner]]
+    np.testing.assert_array_equal(children, tree.num_samples[inner])
+
+
+@quick
+@given(problems, depths, st.integers(0, 2**32 - 1))
+def test_predictions_are_on_the_simplex(problem, max_depth, seed):
+    levels, _, num_levels = problem
+    tree = fit(problem, max_depth=max_depth)
+    unseen = np.random.default_rng(seed).integers(0, num_levels, size=(50, levels.shape[1]))
+    predictions = tree.predict(unseen)
+    assert (predictions >= 0).all()
+    np.testing.assert_allclose(predictions.sum(axis=1), 1, rtol=1e-12)
+
+
+@quick
+@given(problems, st.sampled_from(["numba", "numpy"]))
+def test_each_split_is_the_best_by_brute_force(problem, backend):
+    levels, labels, num_levels = problem
+    tree = fit(problem, max_depth=1, backend=backend)
+
+    def gain(goes_left):
+        parts = [labels[goes_left], labels[~goes_left]]
+        if not all(map(len, parts)):
+            return 0.0
+        left = sum(len(part) * entropy(part.mean(axis=0)) for part in parts) / len(labels)
+        return entropy(labels.mean(axis=0)) - left
+
+    best = max(gain(column <= t) for column in levels.T for t in range(num_levels - 1))
+    if tree.num_leaves == 1:
+        assert best < 1e-9
+    else:
+        assert gain(levels[:, tree.feature[0]] <= tree.threshold[0]) > best - 1e-6
+
+
+def test_single_precision_labels():
+    levels, labels, num_levels = random_problem(
+        0, num_samples=200, num_features=6, num_classes=30, bits=4, labels="soft"
+    )
+    # Their rows are off 1 by rounding; T sees such labels in training.
+    problem = levels, labels.astype(np.float32), num_levels
+    tree = fit(problem, max_depth=6)
+    assert tree == fit(problem, max_depth=6, backend="numpy")
+    np.testing.assert_allclose(tree.predict(levels).sum(axis=1), 1, rtol=1e-12)
+
+
+def test_logarithm_is_exact_enough_and_the_same_when_compiled():
+    shares = np.concatenate(
+        [
+            [0.0, 1.0, 0.5, 0.25, np.nextafter(1, 0), np.sqrt(0.5), UNIT * 2.0**-28],
+            np.random.default_rng(0).random(10_000),
+            2.0 ** -np.random.default_rng(1).uniform(0, 52, size=10_000),
+        ]
+    )
+    with np.errstate(all="raise"):
+        ours = share_log_share(shares)
+    assert ours[:4].tolist() == [0, 0, -0.5, -0.5]
+    np.testing.assert_allclose(ours[1:], shares[1:] * np.log2(shares[1:]), rtol=1e-15, atol=2e-16)
+    function = compiled(share_log_share)
+    assert [function(share) for share in shares.tolist()] == ours.tolist()
+
+
+def test_threads_do_not_disturb_each_other():
+    many = [
+        random_problem(
+            seed, num_samples=400, num_features=10, num_classes=5, bits=3, labels="learnable"
+        )
+        for seed in range(8)
+    ]
+    alone = [fit(problem, max_depth=6) for problem in many]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda problem: fit(problem, max_depth=6), many)) == alone
+
+
+def test_a_new_process_grows_the_same_tree():
+    program = """
+import hashlib
+import numpy as np
+from core.tree import fit_tree
+generator = np.random.default_rng(5)
+levels = generator.integers(0, 16, size=(300, 12))
+labels = generator.dirichlet(np.ones(7), size=300)
+tree = fit_tree(levels, labels, num_levels=16, max_depth=6)
+digest = hashlib.sha256(repr(tree.to_dict()).encode()).hexdigest()
+"""
+    here: dict[str, object] = {"hashlib": hashlib}
+    exec(program, here)
+    command = [sys.executable, "-c", program + "print(digest)"]
+    there = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert there.stdout.strip() == here["digest"]

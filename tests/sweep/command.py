@@ -1,0 +1,76 @@
+"""Running the project's commands as a user does, and reading what they left in MLflow."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from sweep import metrics
+from sweep.runner import EXPERIMENT
+from sweep.tracking import PARENT_TAG
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """This process's environment, without a Ray cluster that it may know of."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **extra}
+
+
+def start(module: str, *arguments: str | Path, **extra: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(**extra),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(module: str, *arguments: str | Path, timeout: float = 300) -> tuple[int, str]:
+    process = start(module, *arguments)
+    output, _ = process.communicate(timeout=timeout)
+    return process.returncode, output
+
+
+def children(tracking_uri: str, sweep: str = "tiny") -> list[Run]:
+    """All trial runs of a sweep, whatever their status."""
+    client = MlflowClient(tracking_uri=tracking_uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    runs = client.search_runs(
+        [experiment.experiment_id], f"tags.sweep = '{sweep}'", max_results=500
+    )
+    return [run for run in runs if PARENT_TAG in run.data.tags]
+
+
+def parents(tracking_uri: str, sweep: str = "tiny") -> list[Run]:
+    client = MlflowClient(tracking_uri=tracking_uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    runs = client.search_runs(
+        [experiment.experiment_id], f"tags.sweep = '{sweep}'", max_results=500
+    )
+    return [run for run in runs if PARENT_TAG not in run.data.tags]
+
+
+def assert_each_trial_once(runs: list[Run], expected: int) -> None:
+    counts = Counter(run.data.tags[metrics.TAG_CONFIG_HASH] for run in runs)
+    assert len(counts) == expected
+    assert set(counts.values()) == {1}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def assert_every_epoch_once(tracking_uri: str, runs: list[Run], num_epochs: int) -> None:
+    client = MlflowClient(tracking_uri=tracking_uri)
+    for run in runs:
+        for key in (metrics.LABEL_LOSS, metrics.MINIVAL_ACCURACY, metrics.FIDELITY_SCORE):
+            history = client.get_metric_history(run.info.run_id, key)
+            assert sorted(point.step for point in history) == list(range(num_epochs)), key

@@ -1,0 +1,134 @@
+"""What the command line takes, and what it refuses before anything starts."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from sweep import ablation_p, search
+from sweep.cli import EXIT_REFUSED, add_run_flags, command_parser, main
+from tests.sweep import tiny
+
+FLAGS = {
+    "--help",
+    "--dataset",
+    "--data",
+    "--seeds",
+    "--set",
+    "--dry-run",
+    "--output",
+    "--tracking-uri",
+    "--storage",
+    "--address",
+    "--executor",
+    "--cpus-per-trial",
+    "--gpus-per-trial",
+    "--workers-per-trial",
+    "--max-concurrent",
+    "--retries",
+    "--wait-for-nodes",
+}
+
+
+def test_the_list_of_flags_is_frozen() -> None:
+    parser = add_run_flags(command_parser(""))
+    options = {option for action in parser._actions for option in action.option_strings}
+    assert options - {"-h"} == FLAGS
+
+
+def test_dry_run_prints_every_trial(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(ablation_p.EXPERIMENT, ["--dry-run"]) == 0
+    output = capsys.readouterr().out
+    assert "42 trials" in output
+    assert output.count("seed=") == 42
+    assert "Preset 'digits'" in output
+
+
+def test_search_dry_run_prints_the_space(capsys: pytest.CaptureFixture[str]) -> None:
+    assert search.main(["--dry-run"]) == 0
+    output = capsys.readouterr().out
+    assert "sparsity_weight: FloatDistribution(high=0.1, log=True, low=1e-05" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sed", "3"], "unrecognized arguments: --sed"),
+        (["--seeds", "0"], "must be at least 1, but got 0"),
+        (["--seeds", "x"], "must be an integer, but got 'x'"),
+        (["--dataset", "cifar"], "invalid choice: 'cifar'"),
+        (["--set", "num_epochs"], "must be FIELD=VALUE, but got 'num_epochs'"),
+        (["--set", "num_epoch=3"], "'num_epoch' is no field of TrainConfig. Did you mean"),
+        (["--gpus-per-trial", "-1"], "must be at least 0, but got -1"),
+        (["--gpus-per-trial", "inf"], "must be at least 0, but got inf"),
+        (["--gpus-per-trial", "x"], "must be a number"),
+        (["--retries", "-1"], "must be at least 0"),
+    ],
+)
+def test_wrong_flags_are_refused_by_the_parser(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(ablation_p.EXPERIMENT, arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "label_weight=0"], "`label_weight` must be above 0, but got 0.0"),
+        (["--set", "num_bits=0"], "`num_bits` must lie in [1, 8], but got 0"),
+        (["--set", "mask_probability=1.5"], "`mask_probability` must lie in [0, 1], but got 1.5"),
+        (["--set", "trunk=resnet5O"], "Did you mean"),
+        (["--data", "no/such/folder"], "--data 'no/such/folder' is no folder"),
+        (["--tracking-uri", "http://127.0.0.1:1"], "does not answer"),
+        (["--tracking-uri", "http://"], "has no host name"),
+        (["--tracking-uri", "nonsense://x"], "--tracking-uri 'nonsense://x' cannot be used"),
+        (["--storage", "/proc/none"], "--storage '/proc/none' cannot be written"),
+        (["--address", "127.0.0.1:1"], "No Ray cluster answers at '127.0.0.1:1'"),
+        (["--gpus-per-trial", "64"], "A trial asks for 64 GPUs, but the cluster has"),
+        (["--workers-per-trial", "4000"], "A trial asks for 4000 CPUs, but the cluster has"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(tiny.EXPERIMENT, ["--output", str(tmp_path / "out"), *arguments])
+    captured = capsys.readouterr()
+    assert code == EXIT_REFUSED
+    errors = [line for line in captured.out.splitlines() if "error" in line]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in captured.out + captured.err
+
+
+def test_output_that_is_a_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert main(tiny.EXPERIMENT, ["--output", str(file)]) == EXIT_REFUSED
+    assert "is a file: give a folder" in capsys.readouterr().out
+
+
+def test_a_server_that_is_no_mlflow_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]  # bound, but it does not listen
+        code = main(
+            tiny.EXPERIMENT,
+            ["--output", str(tmp_path), "--tracking-uri", f"http://127.0.0.1:{port}"],
+        )
+    assert code == EXIT_REFUSED
+    assert "does not answer" in capsys.readouterr().out
+
+
+def test_a_search_storage_that_cannot_be_opened_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--output", str(tmp_path), "--study-storage", "sqlite:////no/such/folder/x.db"]
+    assert search.main(arguments) == EXIT_REFUSED
+    assert "--study-storage" in capsys.readouterr().out

@@ -1,0 +1,170 @@
+"""The command as a user runs it: a real local Ray, a real MLflow store, real processes killed."""
+
+import csv
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+from mlflow.tracking import MlflowClient
+
+from core.config import FIELD_NAMES
+from sweep import metrics
+from tests.sweep.command import (
+    assert_each_trial_once,
+    assert_every_epoch_once,
+    children,
+    parents,
+    run,
+    start,
+)
+
+pytestmark = pytest.mark.slow
+
+NUM_TRIALS = 6
+EPOCHS = 3
+SHORT = ("--seeds", "2", "--set", f"num_epochs={EPOCHS}")
+LONG_EPOCHS = 150
+LONG = ("--seeds", "2", "--set", f"num_epochs={LONG_EPOCHS}")
+
+
+def store(output: Path) -> str:
+    return f"sqlite:///{output / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A whole sweep, not interrupted."""
+    output = tmp_path_factory.mktemp("finished")
+    code, text = run("tests.sweep.tiny", "--output", output, *SHORT)
+    assert code == 0, text
+    return output, text
+
+
+@pytest.fixture(scope="module")
+def long_table(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The table of the longer sweep, not interrupted."""
+    output = tmp_path_factory.mktemp("long")
+    code, text = run("tests.sweep.tiny", "--output", output, *LONG)
+    assert code == 0, text
+    return (output / "tiny" / "table.csv").read_bytes()
+
+
+def test_it_ends_with_its_table_and_the_line_that_opens_the_ui(
+    finished: tuple[Path, str],
+) -> None:
+    output, text = finished
+    assert f"{NUM_TRIALS}/{NUM_TRIALS} done" in text
+    assert f"mlflow ui --backend-store-uri {store(output)}" in text
+    with (output / "tiny" / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == NUM_TRIALS
+    assert all(0 < float(row[metrics.final(metrics.FIDELITY_SCORE)]) <= 1 for row in rows)
+
+
+def test_mlflow_holds_everything(finished: tuple[Path, str], tmp_path: Path) -> None:
+    output, _ = finished
+    runs = children(store(output))
+    assert_each_trial_once(runs, NUM_TRIALS)
+    assert_every_epoch_once(store(output), runs, EPOCHS)
+    assert [run.info.status for run in parents(store(output))] == ["FINISHED"]
+    client = MlflowClient(tracking_uri=store(output))
+    for child in runs:
+        assert set(child.data.params) == set(FIELD_NAMES)
+        for tag in (
+            metrics.TAG_CONFIG_HASH,
+            metrics.TAG_DATASET_FINGERPRINT,
+            metrics.TAG_SEED,
+            metrics.TAG_SWEEP,
+            "torch",
+            "ray",
+            "mlflow",
+        ):
+            assert child.data.tags[tag]
+        logged = set(child.data.metrics)
+        expected = {*metrics.EPOCH_METRICS, *metrics.FINAL_METRICS}
+        if child.data.tags[metrics.TAG_ARM] == "quantized network":
+            expected -= {metrics.TREE_LOSS, metrics.final(metrics.TREE_LOSS)}
+        assert logged == expected
+        names = {file.path for file in client.list_artifacts(child.info.run_id)}
+        assert names == {
+            "attributes.parquet",
+            "config.json",
+            "tree.json",
+            "tree.png",
+            "tree.txt",
+            "weights.safetensors",
+        }
+    path = client.download_artifacts(runs[0].info.run_id, "attributes.parquet", str(tmp_path))
+    assert {"attribute", "feature", "level", "f1"} <= set(
+        pyarrow.parquet.read_table(path).column_names
+    )
+
+
+def test_nothing_is_left_in_the_trials_storage(finished: tuple[Path, str]) -> None:
+    output, _ = finished
+    assert list((output / "trials").rglob("*.pt")) == []
+
+
+def test_the_same_command_again_runs_nothing(finished: tuple[Path, str]) -> None:
+    output, _ = finished
+    before = (output / "tiny" / "table.csv").read_bytes()
+    code, text = run("tests.sweep.tiny", "--output", output, *SHORT)
+    assert code == 0
+    assert f"{NUM_TRIALS} trials were finished before" in text
+    assert (output / "tiny" / "table.csv").read_bytes() == before
+    assert_each_trial_once(children(store(output)), NUM_TRIALS)
+    assert len(parents(store(output))) == 1
+
+
+def interrupt(output: Path, kind: signal.Signals, after: int) -> tuple[int, str]:
+    """Start the long sweep and send a signal once some trials are finished."""
+    process = start("tests.sweep.tiny", "--output", output, *LONG)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (output / "mlflow.db").exists():
+            done = [r for r in children(store(output)) if r.info.status == "FINISHED"]
+            if len(done) >= after:
+                break
+        time.sleep(0.2)
+    process.send_signal(kind)
+    text, _ = process.communicate(timeout=120)
+    return process.returncode, text
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_and_started_again_gives_the_same_table(
+    kind: signal.Signals, tmp_path: Path, long_table: bytes
+) -> None:
+    code, text = interrupt(tmp_path, kind, after=2)
+    if kind is signal.SIGINT:
+        assert code == 130, text
+        assert "Run the same command again" in text
+    else:
+        assert code == -signal.SIGKILL
+        subprocess.run(["ray", "stop", "--force"], capture_output=True, check=False)
+    num_before = sum(run.info.status == "FINISHED" for run in children(store(tmp_path)))
+    assert 2 <= num_before < NUM_TRIALS
+    code, text = run("tests.sweep.tiny", "--output", tmp_path, *LONG)
+    assert code == 0, text
+    assert f"{num_before} trials were finished before" in text
+    assert (tmp_path / "tiny" / "table.csv").read_bytes() == long_table
+    runs = children(store(tmp_path))
+    assert_each_trial_once(runs, NUM_TRIALS)
+    assert_every_epoch_once(store(tmp_path), runs, LONG_EPOCHS)
+    assert len(parents(store(tmp_path))) == 1
+
+
+def test_failed_trials_are_counted_and_only_they_run_again(tmp_path: Path) -> None:
+    code, text = run("tests.sweep.failing", "--output", tmp_path, *SHORT)
+    assert code == 1
+    assert "2 of 4 trials failed; run the same command again to run only those." in text
+    assert "loss is nan at epoch" in text or "loss is inf at epoch" in text
+    by_status = {run.info.status for run in children(store(tmp_path), "failing")}
+    assert by_status == {"FINISHED", "FAILED"}
+    code, text = run("tests.sweep.failing", "--output", tmp_path, *SHORT)
+    assert code == 1
+    assert "2 trials were finished before" in text
+    assert len(children(store(tmp_path), "failing")) == 4
