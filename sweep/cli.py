@@ -47,9 +47,14 @@ def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> int:
 
     0: all trials are finished. 1: some failed. 2: refused before any trial. 130: interrupted.
     """
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = make_console()
     options = add_run_flags(command_parser(experiment.description)).parse_args(arguments)
     return guarded(console, lambda: _run(experiment, options, console))
+
+
+def make_console() -> Console:
+    """A console that keeps a job's log unwrapped: where there is no terminal, lines may be long."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
 
 
 def guarded(console: Console, action: Callable[[], int]) -> int:

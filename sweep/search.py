@@ -24,6 +24,7 @@ from sweep.cli import (
     command_parser,
     conclude,
     guarded,
+    make_console,
     positive,
     run_options_from,
     ui_command,
@@ -35,7 +36,7 @@ from sweep.study import OBJECTIVES, SAMPLERS, Search, open_storage, open_study, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the search from the command line and return the exit code."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = make_console()
     options = _parser().parse_args(arguments)
     return guarded(console, lambda: _run(options, console))
 

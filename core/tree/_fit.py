@@ -37,7 +37,8 @@ def fit_tree(
     Equal input gives an equal tree, bit for bit, whatever the order of rows and the backend:
 
     - Labels are rounded once, to multiples of 2^-24 (2^-23 for squared error). Each label moves by
-      half of that at most, 3e-8, and each mean label by no more. All sums of labels are then exact.
+      half of that at most, 3e-8 (6e-8), and each mean label by about as much. All sums of labels
+      are then exact.
     - Gains are rounded to multiples of 2^-32 before they are compared, so that splits of equal
       gain are equal however it was computed. Ties go to the lowest feature, then to the lowest
       threshold. A gain below 2^-33 counts as none.

@@ -86,12 +86,12 @@ def scan_entropy(
                 continue
             left_C = left_TC[t + 1]
             children = negative_entropy(left_C, num_classes, inverse, rounding, other_C)
+            # Its term is there already: the total of the labels is a column too.
+            sides = other_C[num_classes + 1]
             for c in range(sums_C.size):
                 other_C[c] = sums_C[c] - left_C[c]
-            right_mass = other_C[num_classes + 1]
             children += negative_entropy(other_C, num_classes, inverse, rounding, other_C)
-            sides = _rounded_term(left_C[num_classes + 1] * inverse, rounding)
-            sides += _rounded_term(right_mass * inverse, rounding)
+            sides += other_C[num_classes + 1]
             gain = np.rint((children - sides - parent) / GAIN_GRID) * GAIN_GRID
             if gain > best_gain:
                 best_gain, best_feature, best_threshold = gain, f, level_T[t]
@@ -183,11 +183,6 @@ def prepare_entropy(sums_C: Floats, num_classes: int, work: Work) -> None:
             inverses_C[k] = 1.0 / sums_C[k]
 
 
-@compiled
-def _rounded_term(share: float, rounding: float) -> float:
-    return (_share_log_share(share) + rounding) - rounding  # type: ignore[arg-type, return-value]
-
-
 @compiled_any_order
 def _total(terms_C: Floats, num_classes: int) -> float:
     total = 0.0
@@ -200,7 +195,10 @@ def _total(terms_C: Floats, num_classes: int) -> float:
 def negative_entropy(
     sums_C: Floats, num_classes: int, inverse: float, rounding: float, terms_C: Floats
 ) -> float:
-    """Sum of p log2(p), each term rounded, where p = sum * inverse."""
+    """Sum of p log2(p) over classes, with p = sum * inverse.
+
+    `terms_C` is left with the rounded terms of all columns, and may be `sums_C` itself.
+    """
     # Nothing is added up here and all columns are taken, so that the loop runs on vectors.
     for c in range(sums_C.size):
         terms_C[c] = (_share_log_share(sums_C[c] * inverse) + rounding) - rounding

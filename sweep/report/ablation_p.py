@@ -41,7 +41,9 @@ def _draw(spec: SweepSpec, summaries: Mapping[str, Mapping[str, Spread]], path: 
     _panel(bottom, spec, summaries["accuracy"], "test accuracy (%)")
     bottom.set_xlabel("mask probability $p$")
     top.legend(fontsize=8, frameon=False)
-    top.set_title(spec.title, fontsize=11)
+    top.set_title(
+        f"{spec.title}\nlines: means, dots: seeds, bands: range of the references", fontsize=10
+    )
     figure.savefig(path, dpi=150)
     return path
 
@@ -53,26 +55,32 @@ def _panel(axes: Axes, spec: SweepSpec, spreads: Mapping[str, Spread], label: st
             for p in spec.axes["mask_probability"]
             if (spread := spreads.get(arm_name({"sparsity_norm": norm, "mask_probability": p})))
         ]
-        axes.errorbar(
-            # A little apart, so that the error bars of the two norms can be told from each other.
-            [p + 0.008 * (2 * index - 1) for p, _ in points],
+        # A little apart, so that the seeds of the two norms can be told from each other.
+        shift = 0.008 * (2 * index - 1)
+        color = COLORS.get(norm)
+        for p, spread in points:
+            axes.plot(
+                [p + shift] * spread.count,
+                [100 * value for value in spread.values],
+                "o",
+                color=color,
+                markersize=3.5,
+                alpha=0.45,
+                markeredgewidth=0,
+            )
+        axes.plot(
+            [p + shift for p, _ in points],
             [100 * spread.mean for _, spread in points],
-            yerr=[100 * spread.deviation for _, spread in points],
-            color=COLORS.get(norm),
-            marker="o",
-            markersize=4,
-            capsize=3,
+            color=color,
             lw=1.6,
             label={"l1": "$L_1$", "l2": "$L_2$"}.get(norm, norm),
         )
     for style, arm in zip(REFERENCE_STYLES, spec.references, strict=True):
         if arm in spreads:
-            mean, deviation = spreads[arm].mean, spreads[arm].deviation
-            axes.axhline(100 * mean, color="0.25", ls=style, lw=1.2, label=arm)
-            if deviation == deviation:
-                axes.axhspan(
-                    100 * (mean - deviation), 100 * (mean + deviation), color="0.25", alpha=0.07
-                )
+            spread = spreads[arm]
+            axes.axhline(100 * spread.mean, color="0.25", ls=style, lw=1.2, label=arm)
+            low, high = min(spread.values), max(spread.values)
+            axes.axhspan(100 * low, 100 * high, color="0.25", alpha=0.07, lw=0)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)

@@ -14,13 +14,17 @@ class Spread:
 
     mean: float
     deviation: float
-    count: int
+    values: tuple[float, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.values)
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
         """Summarise at least one value."""
         deviation = statistics.stdev(values) if len(values) > 1 else math.nan
-        return cls(mean=statistics.fmean(values), deviation=deviation, count=len(values))
+        return cls(mean=statistics.fmean(values), deviation=deviation, values=tuple(values))
 
     def percent(self) -> str:
         """As reports show it: "93.1 ± 0.4"."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -15,12 +16,25 @@ from sweep.spec import SweepSpec
 
 COLUMNS: Mapping[str, str] = {
     "accuracy": metrics.final(metrics.TEST_ACCURACY),
-    "tree accuracy": metrics.final(metrics.TEST_TREE_ACCURACY),
+    "tree": metrics.final(metrics.TEST_TREE_ACCURACY),
     "fidelity": metrics.final(metrics.FIDELITY_SCORE),
     "held-out": metrics.final(metrics.FIDELITY_HELDOUT),
     "floor": metrics.final(metrics.FIDELITY_FLOOR),
     "minival": metrics.final(metrics.MINIVAL_ACCURACY),
 }
+"""Everything that the CSV file holds, by column."""
+
+SHOWN = ("accuracy", "tree", "fidelity", "held-out")
+"""What fits a terminal of 80 columns."""
+
+_SHORT = {"mask_probability": "p", "sparsity_norm": "norm"}
+
+
+def short(arm: str) -> str:
+    """An arm's name with the paper's letters, for narrow places."""
+    for name, letter in _SHORT.items():
+        arm = arm.replace(f"{name}=", f"{letter}=")
+    return arm
 
 
 def report(spec: SweepSpec, result: SweepResult, folder: Path, console: Console) -> Sequence[Path]:
@@ -58,17 +72,26 @@ class ArmTable:
         return spread.count if spread else 0
 
     def show(self, console: Console) -> None:
-        table = Table(title=f"{self.title}: percent, mean ± deviation over seeds")
-        table.add_column("arm")
-        for title in COLUMNS:
-            table.add_column(title, justify="right")
+        table = Table(
+            title=f"{self.title}\npercent on test, mean ± deviation over seeds",
+            caption=self._floor(),
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
+        table.add_column("arm", no_wrap=True)
+        for title in SHOWN:
+            table.add_column(title, justify="right", no_wrap=True)
         table.add_column("seeds", justify="right")
         table.add_column("failed", justify="right")
         for arm, planned in self.planned.items():
-            spreads = [self.spreads[title].get(arm) for title in COLUMNS]
+            spreads = [self.spreads[title].get(arm) for title in SHOWN]
             cells = [spread.percent() if spread else "-" for spread in spreads]
-            table.add_row(arm, *cells, str(self.count(arm)), str(planned - self.count(arm)))
+            table.add_row(short(arm), *cells, str(self.count(arm)), str(planned - self.count(arm)))
         console.print(table)
+
+    def _floor(self) -> str:
+        floors = {spread.percent() for spread in self.spreads["floor"].values()}
+        return f"fidelity's floor, what constant features score: {', '.join(sorted(floors))}"
 
     def write(self, path: Path) -> Path:
         """Write fractions, unrounded as far as six digits go."""

@@ -1,9 +1,11 @@
 """Running the project's commands as a user does, and reading what they left in MLflow."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -49,6 +51,33 @@ def children(tracking_uri: str, sweep: str = "tiny") -> list[Run]:
         [experiment.experiment_id], f"tags.sweep = '{sweep}'", max_results=500
     )
     return [run for run in runs if PARENT_TAG in run.data.tags]
+
+
+def count_finished(database: Path) -> int:
+    """Finished trials in an MLflow sqlite file, which the driver may be making at this moment."""
+    query = (
+        "SELECT COUNT(*) FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
+        "WHERE tags.key = 'mlflow.parentRunId' AND runs.status = 'FINISHED'"
+    )
+    return _count(database, query)
+
+
+def count_ended(database: Path) -> int:
+    """Ended trials in an Optuna sqlite file."""
+    return _count(database, "SELECT COUNT(*) FROM trials WHERE state IN ('COMPLETE', 'FAIL')")
+
+
+def _count(database: Path, query: str) -> int:
+    if not database.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        try:
+            count: int = connection.execute(query).fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error) or "locked" in str(error):
+                return 0  # not made yet, or being written
+            raise
+    return count
 
 
 def parents(tracking_uri: str, sweep: str = "tiny") -> list[Run]:

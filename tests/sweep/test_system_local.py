@@ -16,6 +16,7 @@ from tests.sweep.command import (
     assert_each_trial_once,
     assert_every_epoch_once,
     children,
+    count_finished,
     parents,
     run,
     start,
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slow
 NUM_TRIALS = 6
 EPOCHS = 3
 SHORT = ("--seeds", "2", "--set", f"num_epochs={EPOCHS}")
-LONG_EPOCHS = 150
+LONG_EPOCHS = 80
 LONG = ("--seeds", "2", "--set", f"num_epochs={LONG_EPOCHS}")
 
 
@@ -124,10 +125,8 @@ def interrupt(output: Path, kind: signal.Signals, after: int) -> tuple[int, str]
     process = start("tests.sweep.tiny", "--output", output, *LONG)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        if (output / "mlflow.db").exists():
-            done = [r for r in children(store(output)) if r.info.status == "FINISHED"]
-            if len(done) >= after:
-                break
+        if count_finished(output / "mlflow.db") >= after:
+            break
         time.sleep(0.2)
     process.send_signal(kind)
     text, _ = process.communicate(timeout=120)

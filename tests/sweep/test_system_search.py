@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from search_spaces.joint import PAPER_DEFAULTS
 from sweep import metrics
 from sweep.study import ended
-from tests.sweep.command import children, run, start
+from tests.sweep.command import children, count_ended, run, start
 
 pytestmark = pytest.mark.slow
 
@@ -23,11 +23,6 @@ ARGUMENTS = (
     *("--num-trials", str(NUM_TRIALS), "--set", "num_epochs=2"),
     *("--set", "trunk_width=4", "--set", "hidden_dim=8", "--set", "batch_size=128"),
 )
-
-
-def has_study(output: Path) -> bool:
-    file = output / "optuna.db"
-    return file.exists() and bool(optuna.get_all_study_names(f"sqlite:///{file}"))
 
 
 def study_of(output: Path) -> optuna.Study:
@@ -41,7 +36,7 @@ def test_killed_and_started_again_every_trial_is_told_once(tmp_path: Path) -> No
     process = start("sweep.search", "--output", tmp_path, *ARGUMENTS)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        if has_study(tmp_path) and len(ended(study_of(tmp_path))) >= 2:
+        if count_ended(tmp_path / "optuna.db") >= 2:
             break
         time.sleep(0.2)
     process.send_signal(signal.SIGKILL)

@@ -123,7 +123,7 @@ def test_stored_trees(entry, value, message):
 def test_stored_tree_with_a_missing_entry():
     stored = fit().to_dict()
     del stored["value"]
-    with pytest.raises(DataError, match="A tree is stored as .*'value'.* but got"):
+    with pytest.raises(DataError, match=r"A tree is stored as .*'value'.* but got"):
         DecisionTree.from_dict(stored)
 
 

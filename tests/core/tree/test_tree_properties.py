@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_problems import entropy, problems, random_problem
 
-from core.tree import Criterion, fit_tree
+from core.tree import Criterion, _gain, fit_tree
 from core.tree._compiled import compiled
 from core.tree._gain import UNIT, share_log_share
 
@@ -142,6 +142,23 @@ def test_logarithm_is_exact_enough_and_the_same_when_compiled():
     np.testing.assert_allclose(ours[1:], shares[1:] * np.log2(shares[1:]), rtol=1e-15, atol=2e-16)
     function = compiled(share_log_share)
     assert [function(share) for share in shares.tolist()] == ours.tolist()
+
+
+@pytest.mark.parametrize("num_classes", [2, 9, 200, 3000])
+@pytest.mark.parametrize("criterion", list(Criterion))
+def test_gains_are_exact_sums(criterion, num_classes, monkeypatch):
+    # Before they are rounded to their own grid, they are the same in any order of the classes.
+    monkeypatch.setattr(_gain, "GAIN_GRID", 2.0**-60)
+    generator = np.random.default_rng(num_classes)
+    left = generator.integers(0, 2**30, size=(50, num_classes)).astype(np.float64)
+    total = left.max(axis=0) + generator.integers(1, 2**30, size=num_classes)
+    counts, count = np.full(50, 100), 4000
+    gains = _gain.split_gains(left, counts, total, count, criterion)
+    assert len(set(gains)) > 1
+    for _ in range(5):
+        order = generator.permutation(num_classes)
+        again = _gain.split_gains(left[:, order], counts, total[order], count, criterion)
+        assert again.tolist() == gains.tolist()
 
 
 def test_threads_do_not_disturb_each_other():
