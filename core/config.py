@@ -55,7 +55,8 @@ class TrainConfig:
     """F's trunk: "conv" for the small conv net, or the name of a timm model."""
 
     trunk_norm: TrunkNorm = "batch"
-    """Normalisation inside the small conv net; "group" keeps no batch statistics."""
+    """Normalisation in the small conv net and before the quantizer: BatchNorm, or GroupNorm and
+    LayerNorm, which keep no statistics of the batch."""
 
     trunk_width: int = 32
     """Channels of the first stage of the small conv net; each later stage doubles them."""

@@ -53,7 +53,11 @@ class IntersectionModel(nn.Module):
         )
         self.trunk = trunk
         self.projection = nn.Sequential(
-            nn.Linear(trunk_dim, config.feature_dim),
+            nn.Linear(trunk_dim, config.feature_dim, bias=False),
+            # All features share the quantizer's range, so each is brought to the same scale first.
+            nn.BatchNorm1d(config.feature_dim)
+            if config.trunk_norm == "batch"
+            else nn.LayerNorm(config.feature_dim),
             nn.ReLU() if config.feature_activation == "relu" else nn.Identity(),
         )
         self.quantizer = UniformQuantizer(config.num_bits, config.quantizer_range)

@@ -124,7 +124,10 @@ def ui_command(options: RunOptions) -> str:
 
 
 def command_parser(description: str) -> argparse.ArgumentParser:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
     return argparse.ArgumentParser(
+        # Before Python 3.12 argparse shows the file's name, which is not how these are called.
+        prog=f"python -m {spec.name}" if spec else None,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -1,6 +1,7 @@
 """The two ways to run a trial: inside a reused Tune actor, or as a Ray Train worker group."""
 
 import functools
+import uuid
 from typing import Any
 
 import ray.train
@@ -63,8 +64,8 @@ def run_worker_group(overrides: dict[str, Any], *, settings: TrialSettings) -> N
         ),
         # Train goes on with an earlier run of the same name; ours resume from TrialStore instead.
         run_config=ray.train.RunConfig(
-            name=f"{context.get_trial_name()}-train",
-            storage_path=str(context.get_trial_dir()),
+            name=f"{context.get_trial_name()}-{uuid.uuid4().hex[:8]}",
+            storage_path=f"{settings.storage}/ray-train",
             callbacks=[TuneReportCallback()],  # type: ignore[list-item, no-untyped-call]
         ),
     )

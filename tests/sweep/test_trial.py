@@ -1,0 +1,137 @@
+"""A trial without Ray: resume from its store, the rows it gives, the artifacts it leaves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from safetensors.torch import load_file
+
+from core.config import TrainConfig
+from core.data import load_dataset
+from core.model import build_model
+from core.tree import DecisionTree
+from sweep import metrics
+from sweep.errors import SweepError
+from sweep.store import TrialStore, check_storage
+from sweep.trial import Row, TrialRun, TrialSettings
+from tests.sweep.tiny import TINY
+
+
+def settings(storage: Path, **changes: Any) -> TrialSettings:
+    values = {
+        "base": TrainConfig().replace({**TINY, "num_epochs": 3, "drops_to_stop": None}).to_dict(),
+        "sweep_id": "s",
+        "storage": str(storage),
+        "data_root": None,
+        "executor": "actor",
+        "cpus": 1,
+        "gpus": 0.0,
+        "workers": 1,
+        "report_seconds": 0.0,
+        "checkpoint_seconds": 0.0,
+        **changes,
+    }
+    return TrialSettings(**values)
+
+
+def without_time(rows: list[Row]) -> list[Row]:
+    return [
+        {k: v for k, v in row.items() if "seconds" not in k and k != "timestamp_ms"} for row in rows
+    ]
+
+
+def finish(run: TrialRun) -> tuple[list[Row], Row]:
+    rows: list[Row] = []
+    while True:
+        progress = run.advance()
+        rows += progress.rows
+        if progress.done:
+            return rows, progress.final
+
+
+def test_resumed_gives_all_rows_again_and_the_same_numbers(tmp_path: Path) -> None:
+    whole = settings(tmp_path / "a")
+    rows, final = finish(TrialRun(whole.config({}), whole))
+    assert [row["epoch"] for row in rows] == [0.0, 1.0, 2.0]
+
+    parts = settings(tmp_path / "b")
+    begun = TrialRun(parts.config({}), parts)
+    first = begun.advance()
+    assert not first.done
+    resumed_rows, resumed_final = finish(TrialRun(parts.config({}), parts))
+    assert resumed_rows[0] == first.rows[0], "the same row, its time included"
+    assert without_time(resumed_rows) == without_time(rows)
+    assert without_time([resumed_final]) == without_time([final])
+
+
+def test_a_finished_trial_taken_up_again_trains_nothing(tmp_path: Path) -> None:
+    its = settings(tmp_path)
+    rows, final = finish(TrialRun(its.config({}), its))
+    again = TrialRun(its.config({}), its).advance()
+    assert again.done
+    assert again.rows == rows
+    assert again.final == final
+
+
+def test_final_row_is_the_reported_epoch(tmp_path: Path) -> None:
+    its = settings(tmp_path)
+    rows, final = finish(TrialRun(its.config({}), its))
+    assert final[metrics.REPORTED_EPOCH] == 2
+    assert final[metrics.final(metrics.TEST_ACCURACY)] == rows[2][metrics.TEST_ACCURACY]
+    assert set(final) == set(metrics.FINAL_METRICS)
+    assert set(rows[0]) == {*metrics.EPOCH_METRICS, "epoch", "timestamp_ms"}
+
+
+def test_early_stopping_reports_an_earlier_row(tmp_path: Path) -> None:
+    its = settings(tmp_path)
+    config = its.config({"num_epochs": 60, "drops_to_stop": 1, "learning_rate": 0.3})
+    rows, final = finish(TrialRun(config, its))
+    assert len(rows) < 60
+    assert final[metrics.REPORTED_EPOCH] == len(rows) - 2
+    assert final[metrics.final(metrics.FIDELITY_SCORE)] == rows[-2][metrics.FIDELITY_SCORE]
+    assert metrics.FIDELITY_SCORE not in rows[-1]
+
+
+def test_artifacts_can_be_read_back(tmp_path: Path) -> None:
+    its = settings(tmp_path / "store")
+    config = its.config({})
+    finish(TrialRun(config, its))
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    TrialStore.of(its.storage, its.sweep_id, config.hash).get_artifacts(folder)
+    dataset = load_dataset("digits")
+    assert TrainConfig.from_dict(json.loads((folder / "config.json").read_text())) == config
+    model = build_model(config, in_channels=1, num_classes=10)
+    model.load_state_dict(load_file(folder / "weights.safetensors"))
+    tree = DecisionTree.from_dict(json.loads((folder / "tree.json").read_text()))
+    assert tree.num_features == config.feature_dim
+    table = pyarrow.parquet.read_table(folder / "attributes.parquet")
+    assert table.column("attribute").to_pylist() == list(dataset.attribute_names)
+    assert (folder / "tree.png").read_bytes().startswith(b"\x89PNG")
+    assert "feature" in (folder / "tree.txt").read_text().lower()
+
+
+def test_a_store_is_empty_after_discard(tmp_path: Path) -> None:
+    store = TrialStore.of(str(tmp_path), "s", "h")
+    assert store.load() is None
+    store.save({"x": 1})
+    store.save({"x": 2})
+    assert store.load() == {"x": 2}
+    assert [path.name for path in (tmp_path / "s" / "h").iterdir()] == ["checkpoint.pt"]
+    store.discard()
+    store.discard()
+    assert store.load() is None
+
+
+def test_storage_on_another_filesystem_by_uri(tmp_path: Path) -> None:
+    store = TrialStore.of(f"file://{tmp_path}", "s", "h")
+    store.save({"x": 1})
+    assert store.load() == {"x": 1}
+
+
+@pytest.mark.parametrize("storage", ["/proc/none", "nonsense://bucket/x"])
+def test_storage_that_cannot_be_written_is_refused(storage: str) -> None:
+    with pytest.raises(SweepError, match="cannot be written"):
+        check_storage(storage)
