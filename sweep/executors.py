@@ -9,10 +9,12 @@ from ray import tune
 from ray.train.torch import TorchTrainer, get_device
 from ray.tune.integration.ray_train import TuneReportCallback
 
+from core.distributed import rank
 from sweep.trial import TrialRun, TrialSettings, set_threads
 
-DRIVER_CPUS = 0.01
-"""A Train driver only waits. Were it to hold CPUs, drivers could take all and leave no worker."""
+DRIVER_RESOURCES = {"CPU": 0.0, "node:__internal_head__": 0.001}
+"""A Train driver only waits. Were it to hold CPUs, even a hundredth, two workers would not fit on
+two cores and Train would wait for ever. It stands on the head, which is no spot node."""
 
 
 def build_trainable(settings: TrialSettings) -> Any:
@@ -21,7 +23,7 @@ def build_trainable(settings: TrialSettings) -> Any:
         trainable = tune.with_parameters(TrialActor, settings=settings)
         return tune.with_resources(trainable, {"CPU": settings.cpus, "GPU": settings.gpus})
     driver = functools.partial(run_worker_group, settings=settings)
-    return tune.with_resources(driver, {"CPU": DRIVER_CPUS})
+    return tune.with_resources(driver, DRIVER_RESOURCES)
 
 
 class TrialActor(tune.Trainable):
@@ -81,4 +83,5 @@ def _train_worker(loop_config: dict[str, Any]) -> None:
     while not done:
         progress = run.advance()
         done = progress.done
-        ray.train.report(progress.to_result())
+        # Only rank 0 has numbers, and Tune is told those alone.
+        ray.train.report(progress.to_result() if rank() == 0 else {})

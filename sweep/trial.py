@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from core.algorithm import EpochResult, fit
 from core.config import TrainConfig
 from core.data import Dataset, load_dataset
-from core.distributed import rank
+from core.distributed import rank, world_size
 from core.evaluation import Evaluation, evaluate
 from core.state import TrainState
 from core.tree import DecisionTree, draw_tree
@@ -115,7 +115,8 @@ class TrialRun:
             due = now - self._last_checkpoint > self._settings.checkpoint_seconds
             if result.is_last or due:
                 self._checkpoint()
-            if now - start > self._settings.report_seconds:
+            # Workers must stop for a report at the same epoch, and their clocks differ.
+            if world_size() > 1 or now - start > self._settings.report_seconds:
                 break
         if self._state.finished:
             final = self._final_row()
