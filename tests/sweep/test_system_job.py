@@ -1,11 +1,13 @@
 """The same file on a running Ray: by --address, and inside `ray job submit`."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -24,10 +26,20 @@ def free_port() -> int:
         return port
 
 
+class Cluster(NamedTuple):
+    address: str
+    dashboard: str
+    environment: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """A head node on loopback; gives its address and its dashboard's."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A head node on loopback that asks for a token."""
     port, dashboard = free_port(), free_port()
+    token = tmp_path_factory.mktemp("token") / "token"
+    token.write_text(secrets.token_hex(32))
+    token.chmod(0o600)
+    variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     command = [
         *(str(BIN / "ray"), "start", "--head", "--node-ip-address", "127.0.0.1"),
@@ -35,19 +47,23 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         *("--dashboard-port", str(dashboard), "--disable-usage-stats"),
     ]
     started = subprocess.run(
-        command, env=environment(PATH=path), capture_output=True, text=True, timeout=120
+        command,
+        env=environment(PATH=path, **variables),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert started.returncode == 0, started.stdout + started.stderr
-    yield f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}"
+    yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", environment(**variables))
     subprocess.run([str(BIN / "ray"), "stop", "--force"], capture_output=True, check=True)
 
 
-def test_by_address(cluster: tuple[str, str], tmp_path: Path) -> None:
+def test_by_address(cluster: Cluster, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.sweep.tiny", "--output", str(tmp_path), *ARGUMENTS]
     done = subprocess.run(
-        [*command, "--address", cluster[0]],
+        [*command, "--address", cluster.address],
         cwd=ROOT,
-        env=environment(),
+        env=cluster.environment,
         capture_output=True,
         text=True,
         timeout=180,
@@ -56,14 +72,14 @@ def test_by_address(cluster: tuple[str, str], tmp_path: Path) -> None:
     assert_each_trial_once(children(f"sqlite:///{tmp_path / 'mlflow.db'}"), 3)
 
 
-def test_as_a_submitted_job(cluster: tuple[str, str], tmp_path: Path) -> None:
+def test_as_a_submitted_job(cluster: Cluster, tmp_path: Path) -> None:
     command = [
-        *(str(BIN / "ray"), "job", "submit", "--address", cluster[1], "--working-dir", "."),
+        *(str(BIN / "ray"), "job", "submit", "--address", cluster.dashboard, "--working-dir", "."),
         *("--", "python", "-m", "tests.sweep.tiny", "--dataset", "digits"),
         *("--output", str(tmp_path), *ARGUMENTS),
     ]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240
+        command, cwd=ROOT, env=cluster.environment, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3/3 done" in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""A sweep with a trunk that keeps batch statistics: python -m tests.sweep.batchnorm --help."""
+"""A sweep of one small trial: python -m tests.sweep.single --set trunk_norm=group."""
 
 import sys
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from tests.sweep.tiny import TINY, report
 
 def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
     return SweepSpec(
-        name="batchnorm",
-        title="batchnorm",
-        base=base.replace({**TINY, "trunk_norm": "batch"}),
-        references={"batch statistics": {}},
+        name="single",
+        title="single",
+        base=base.replace({**TINY, "trunk_norm": base.trunk_norm}),
+        references={"all": {}},
         seeds=seeds,
     )
 
