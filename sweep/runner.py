@@ -94,6 +94,7 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
     """
     for trunk in {trial.config.trunk for trial in spec.trials()}:
         check_trunk(trunk)
+    check_batch_statistics(spec.base, options)
     dataset = load_dataset(
         spec.base.dataset, root=options.data_root, split_seed=spec.base.split_seed
     )
@@ -281,6 +282,16 @@ def _no_cluster(address: str | None, error: Exception) -> SweepError:
         f"No Ray cluster answers at {address!r} ({str(error).splitlines()[0]}): start one with "
         "`ray start --head`, or leave --address out to run on this machine."
     )
+
+
+def check_batch_statistics(config: TrainConfig, options: RunOptions) -> None:
+    """Refuse what every trial would refuse: BatchNorm over several workers without GPUs."""
+    if options.workers > 1 and not options.gpus and config.trunk_norm == "batch":
+        raise SweepError(
+            "BatchNorm shares its statistics among several workers on GPUs only, but "
+            f"--workers-per-trial is {options.workers} and --gpus-per-trial is 0: add --set "
+            "trunk_norm=group for `trunk_norm='group'`, or use one worker."
+        )
 
 
 def check_resources(options: RunOptions, resources: dict[str, float]) -> None:

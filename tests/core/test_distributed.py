@@ -80,6 +80,15 @@ def _train(rank: int, world_size: int, folder: str) -> None:
     )
 
 
+def _create_with_batch_statistics(rank: int, world_size: int) -> None:
+    with pytest.raises(ConfigError, match="use `trunk_norm='group'`, or one worker"):
+        TrainState.create(small_config(trunk_norm="batch"), in_channels=1, num_classes=4)
+
+
+def test_batch_statistics_on_several_cpu_workers_are_refused() -> None:
+    in_workers(_create_with_batch_statistics, 2)
+
+
 def test_quantizer_ranges_and_gradients_are_those_of_one_process() -> None:
     in_workers(_compare_quantizer, 2)
 

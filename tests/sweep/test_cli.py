@@ -7,7 +7,7 @@ import pytest
 
 from sweep import ablation_p, search
 from sweep.cli import EXIT_REFUSED, add_run_flags, command_parser, main
-from tests.sweep import tiny
+from tests.sweep import single, tiny
 
 FLAGS = {
     "--help",
@@ -101,6 +101,14 @@ def test_what_cannot_work_is_refused_in_one_line(
     assert len(errors) == 1
     assert message in errors[0]
     assert "Traceback" not in captured.out + captured.err
+
+
+def test_batch_statistics_on_several_cpu_workers_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--output", str(tmp_path), "--workers-per-trial", "2"]
+    assert main(single.EXPERIMENT, arguments) == EXIT_REFUSED
+    assert "`trunk_norm='group'`" in capsys.readouterr().out
 
 
 def test_output_that_is_a_file_is_refused(

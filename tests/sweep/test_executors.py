@@ -31,10 +31,3 @@ def test_all_executors_agree(tmp_path: Path) -> None:
     for key in (metrics.LABEL_LOSS, metrics.TREE_LOSS):
         name = metrics.final(key)
         assert two[name] == pytest.approx(actor[name], rel=0.02), key
-
-
-def test_a_trunk_with_batch_statistics_is_refused_on_several_cpu_workers(tmp_path: Path) -> None:
-    arguments = (*ARGUMENTS, "--workers-per-trial", "2", "--set", "trunk_norm=batch")
-    code, text = run("tests.sweep.single", "--output", tmp_path, *arguments)
-    assert code == 1
-    assert "use `trunk_norm='group'`, or one worker" in text

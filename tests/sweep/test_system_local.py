@@ -2,7 +2,6 @@
 
 import csv
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.slow
 NUM_TRIALS = 6
 EPOCHS = 3
 SHORT = ("--seeds", "2", "--set", f"num_epochs={EPOCHS}")
-LONG_EPOCHS = 80
+LONG_EPOCHS = 50
 LONG = ("--seeds", "2", "--set", f"num_epochs={LONG_EPOCHS}")
 
 
@@ -143,7 +142,6 @@ def test_interrupted_and_started_again_gives_the_same_table(
         assert "Run the same command again" in text
     else:
         assert code == -signal.SIGKILL
-        subprocess.run(["ray", "stop", "--force"], capture_output=True, check=False)
     num_before = sum(run.info.status == "FINISHED" for run in children(store(tmp_path)))
     assert 2 <= num_before < NUM_TRIALS
     code, text = run("tests.sweep.tiny", "--output", tmp_path, *LONG)

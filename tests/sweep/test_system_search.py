@@ -2,7 +2,6 @@
 
 import math
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -41,7 +40,6 @@ def test_killed_and_started_again_every_trial_is_told_once(tmp_path: Path) -> No
         time.sleep(0.2)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    subprocess.run(["ray", "stop", "--force"], capture_output=True, check=False)
     before = {t.number: t.value for t in ended(study_of(tmp_path))}
     assert 2 <= len(before) < NUM_TRIALS
 
