@@ -5,7 +5,6 @@ Shape letters: B samples, C channels, H height, W width, D trunk features.
 
 import difflib
 
-import timm
 from torch import Tensor, nn
 
 from core.config import TrunkNorm
@@ -75,6 +74,8 @@ def build_trunk(
         trunk = ConvTrunk(in_channels, width=width, norm=norm)
         return trunk, trunk.num_features
     check_trunk(name)
+    import timm
+
     model = timm.create_model(name, pretrained=False, num_classes=0, in_chans=in_channels)
     num_features: int = model.num_features  # type: ignore[assignment]
     return _TimmTrunk(model), num_features
@@ -88,7 +89,12 @@ def check_trunk(name: str) -> None:
     ConfigError
         With the closest known name.
     """
-    if name == "conv" or timm.is_model(name):
+    if name == "conv":
+        return
+    # With torchvision behind it, timm takes seconds to import, and the conv net needs neither.
+    import timm
+
+    if timm.is_model(name):
         return
     close = difflib.get_close_matches(name, ["conv", *timm.list_models()], n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""

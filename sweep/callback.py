@@ -8,7 +8,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from sweep.progress import ProgressView
-from sweep.spec import TrialSpec
+from sweep.spec import SEARCH_ARM, TrialSpec
 from sweep.store import TrialStore
 from sweep.tracking import SweepRuns
 from sweep.trial import TrialSettings
@@ -89,7 +89,7 @@ class SweepCallback(Callback):
 
     def _spec(self, trial: Trial) -> TrialSpec:
         config = self._settings.config(trial.config)
-        return TrialSpec(arm=self._arms.get(config.hash, "search"), config=config)
+        return TrialSpec(arm=self._arms.get(config.hash, SEARCH_ARM), config=config)
 
 
 def _cause(trial: Trial) -> str:

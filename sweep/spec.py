@@ -10,6 +10,9 @@ from typing import Any
 from core.config import FIELD_NAMES, TrainConfig, did_you_mean
 from core.errors import ConfigError
 
+SEARCH_ARM = "search"
+"""Arm of a trial whose config a searcher suggested."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSpec:

@@ -50,7 +50,10 @@ class TrialStore:
             return None
         with filesystem.open_input_file(file) as stream:
             content = stream.read()
-        values: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+        # The driver, which may have no GPU, reads it too; `load_state_dict` copies to the device.
+        values: dict[str, Any] = torch.load(
+            io.BytesIO(content), map_location="cpu", weights_only=True
+        )
         return values
 
     def put_artifacts(self, folder: Path) -> None:

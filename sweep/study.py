@@ -21,7 +21,10 @@ from sweep.callback import SweepCallback
 from sweep.errors import SweepError
 from sweep.progress import ProgressView
 from sweep.runner import RunOptions, concurrency, open_sweep, start_ray, tune_trials
-from sweep.tracking import FinishedTrial
+from sweep.spec import SEARCH_ARM, TrialSpec
+from sweep.store import TrialStore
+from sweep.tracking import FinishedTrial, SweepRuns
+from sweep.trial import TrialSettings
 
 OBJECTIVES = {
     "minival-accuracy": metrics.MINIVAL_ACCURACY,
@@ -101,6 +104,7 @@ def run_search(
     """Bring the study to `search.num_trials` ended trials; return the new failures by hash."""
     title = f"Search on {search.base.dataset} ({search.objective})"
     with open_sweep("search", title, search.sweep_id, dataset, options) as (runs, settings):
+        send_what_was_told(study, search, runs, settings(search.base))
         take_up(study, search, runs.finished())
         num_ended = len(ended(study))
         if num_ended >= search.num_trials:
@@ -132,6 +136,38 @@ def run_search(
                     callback=callback,
                 )
     return callback.failures
+
+
+def send_what_was_told(
+    study: optuna.Study,
+    search: Search,
+    runs: SweepRuns,
+    settings: TrialSettings,
+) -> None:
+    """Write to MLflow the ends that Optuna knows of and a killed driver had not sent yet.
+
+    Raises
+    ------
+    SweepError
+        If neither MLflow nor the trials' storage has the numbers of a complete trial.
+    """
+    sent = runs.finished().keys() | runs.failed()
+    for trial in ended(study):
+        config = search.base.replace(trial.params)
+        if config.hash in sent:
+            continue
+        spec = TrialSpec(arm=SEARCH_ARM, config=config)
+        if trial.state == TrialState.FAIL:
+            runs.trial_started(spec)
+            runs.trial_failed(spec.hash, "its driver was killed before it wrote the reason")
+            continue
+        store = TrialStore.of(settings.storage, settings.sweep_id, config.hash)
+        if not runs.take_stored(spec, store):
+            raise SweepError(
+                f"Trial {trial.number} of the study is complete, but neither MLflow nor --storage "
+                f"{settings.storage!r} has its numbers: give the --tracking-uri and --storage that "
+                "it ran with, or a --study-storage of its own to start anew."
+            )
 
 
 def take_up(study: optuna.Study, search: Search, finished: Mapping[str, FinishedTrial]) -> None:

@@ -167,6 +167,29 @@ class SweepRuns:
                 found[trial.config_hash] = trial
         return found
 
+    def failed(self) -> set[str]:
+        """Config hashes of the trials whose failure MLflow holds."""
+        failed = RunStatus.to_string(RunStatus.FAILED)
+        return {
+            run.data.tags[metrics.TAG_CONFIG_HASH]
+            for run in self._children()
+            if run.info.status == failed
+        }
+
+    def take_stored(self, trial: TrialSpec, store: TrialStore) -> bool:
+        """Write a trial that ended before MLflow had all of it; False if the store lacks its end.
+
+        A killed driver takes with it what it had not sent yet, but the trial's own storage is
+        emptied only after MLflow has everything.
+        """
+        checkpoint = store.load()
+        if checkpoint is None or not checkpoint["final"]:
+            return False
+        self.trial_started(trial)
+        self.trial_rows(trial.hash, checkpoint["rows"])
+        self.trial_finished(trial.hash, checkpoint["final"], store)
+        return True
+
     def _children(self) -> Iterable[Run]:
         return _search(
             self._client, self._experiment_id, f"tags.`{PARENT_TAG}` = '{self.parent_id}'"

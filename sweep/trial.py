@@ -108,7 +108,6 @@ class TrialRun:
     def advance(self) -> Progress:
         """Train until it is time to report, or to the end."""
         start = time.monotonic()
-        final: Row = {}
         for result in self._epochs:
             self._take(result)
             now = time.monotonic()
@@ -118,8 +117,7 @@ class TrialRun:
             # Workers must stop for a report at the same epoch, and their clocks differ.
             if world_size() > 1 or now - start > self._settings.report_seconds:
                 break
-        if self._state.finished:
-            final = self._final_row()
+        final = self._final_row()
         rows, self._num_sent = self._rows[self._num_sent :], len(self._rows)
         return Progress(rows=rows, done=self._state.finished, final=final)
 
@@ -138,11 +136,13 @@ class TrialRun:
             return
         if self._state.finished:
             self._write_artifacts()
-        self._store.save({"state": self._state.state_dict(), "rows": self._rows})
+        self._store.save(
+            {"state": self._state.state_dict(), "rows": self._rows, "final": self._final_row()}
+        )
         self._last_checkpoint = time.monotonic()
 
     def _final_row(self) -> Row:
-        if rank() != 0:
+        if rank() != 0 or not self._state.finished:
             return {}
         reported = self._state.reported_epoch
         row = next(row for row in self._rows if row["epoch"] == reported)

@@ -3,9 +3,23 @@
 One set of rules, several growers: all of them give the same tree, bit for bit.
 """
 
+from core.tree._files import load_tree, save_tree
 from core.tree._fit import fit_tree
 from core.tree._gain import Criterion
 from core.tree._picture import draw_tree
+from core.tree._rules import Condition, Rule, reason, rule_of, rules
 from core.tree._tree import DecisionTree
 
-__all__ = ["Criterion", "DecisionTree", "draw_tree", "fit_tree"]
+__all__ = [
+    "Condition",
+    "Criterion",
+    "DecisionTree",
+    "Rule",
+    "draw_tree",
+    "fit_tree",
+    "load_tree",
+    "reason",
+    "rule_of",
+    "rules",
+    "save_tree",
+]

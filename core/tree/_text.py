@@ -26,15 +26,19 @@ def to_text(
             lines.append(_INDENT * (level - 1) + heading)
         if tree.is_leaf[node]:
             top = int(tree.value[node].argmax())
-            count = int(tree.num_samples[node])
-            samples = "1 sample" if count == 1 else f"{count} samples"
-            leaf = f"{class_name(top)}: {tree.value[node, top]:.3f} ({samples})"
+            evidence = f"{tree.value[node, top]:.3f} ({samples(int(tree.num_samples[node]))})"
+            leaf = f"{class_name(top)}: {evidence}"
             lines.append(_INDENT * level + leaf)
             continue
         test = f"if {feature_name(int(tree.feature[node]))} <= {tree.threshold[node]}:"
         stack.append((int(tree.right[node]), level + 1, "else:"))
         stack.append((int(tree.left[node]), level + 1, test))
     return "\n".join(lines)
+
+
+def samples(count: int) -> str:
+    """A number of samples in words."""
+    return "1 sample" if count == 1 else f"{count} samples"
 
 
 def namer(kind: str, names: Sequence[str] | None, count: int) -> Callable[[int], str]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from core.errors import DataError
 from core.tree._samples import as_levels
+from core.tree._traverse import find_leaves
 
 _ARRAYS = ("feature", "threshold", "left", "right", "value", "num_samples")
 _SCALARS = ("num_levels", "num_features")
@@ -91,12 +92,21 @@ class DecisionTree:
         """Largest number of tests from the root to a leaf."""
         return int(self.depths[-1])
 
+    @cached_property
+    def parents(self) -> npt.NDArray[np.int64]:
+        """(M,) The node above each; the root is its own."""
+        parents = np.zeros(self.num_nodes, dtype=np.int64)
+        inner = np.flatnonzero(~self.is_leaf)
+        parents[self.left[inner]] = inner
+        parents[self.right[inner]] = inner
+        return parents
+
     @property
     def used_features(self) -> npt.NDArray[np.int32]:
         """Features that some node tests, each once, in ascending order."""
         return np.unique(self.feature[~self.is_leaf])
 
-    def apply(self, levels_ND: npt.ArrayLike) -> npt.NDArray[np.intp]:
+    def apply(self, levels_ND: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """(N,) The leaf that each sample reaches.
 
         Raises
@@ -110,13 +120,9 @@ class DecisionTree:
                 f"The tree was grown on {self.num_features} features, but `levels_ND` has "
                 f"{levels.shape[1]} columns: give the features it was grown on, in that order."
             )
-        rows_N = np.arange(len(levels))
-        nodes_N = np.zeros(len(levels), dtype=np.intp)
-        # A leaf leads to itself, so that samples that are there already stay.
-        for _ in range(self.depth):
-            goes_left_N = levels[rows_N, self.feature[nodes_N]] <= self.threshold[nodes_N]
-            nodes_N = np.where(goes_left_N, self.left[nodes_N], self.right[nodes_N])
-        return nodes_N
+        leaf_N = np.empty(len(levels), dtype=np.int64)
+        find_leaves(levels, self.feature, self.threshold, self.left, self.right, leaf_N)
+        return leaf_N
 
     def predict(self, levels_ND: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """(N, K) Mean label vector of the leaf that each sample reaches; see `apply`."""
@@ -146,6 +152,21 @@ class DecisionTree:
 
         return to_text(self, feature_names=feature_names, class_names=class_names)
 
+    def to_rules(
+        self,
+        feature_names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> str:
+        """One line a leaf, by class: "class 1 when feature 0 is at least 1 (0.9 of 12 samples)"."""
+        from core.tree._rules import to_rules
+
+        return to_rules(self, feature_names=feature_names, class_names=class_names)
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All that the tree consists of, as arrays; the scalars have no axis."""
+        scalars = {name: np.array(getattr(self, name)) for name in _SCALARS}
+        return {**{name: getattr(self, name) for name in _ARRAYS}, **scalars}
+
     def to_dict(self) -> dict[str, Any]:
         """Lists and integers, fit for JSON. `from_dict` gives an equal tree."""
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
@@ -153,7 +174,7 @@ class DecisionTree:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "DecisionTree":
-        """The tree that `to_dict` described.
+        """The tree that `to_dict` or `to_arrays` described.
 
         Raises
         ------

@@ -1,11 +1,14 @@
 """Running the project's commands as a user does, and reading what they left in MLflow."""
 
+import io
 import os
 import sqlite3
 import subprocess
 import sys
+import warnings
 from collections import Counter
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -39,6 +42,16 @@ def run(module: str, *arguments: str | Path, timeout: float = 300) -> tuple[int,
     process = start(module, *arguments)
     output, _ = process.communicate(timeout=timeout)
     return process.returncode, output
+
+
+def call(program: Callable[[Sequence[str]], int], *arguments: str | Path) -> tuple[int, str]:
+    """Run a command's `main` in this process, which has all its imports behind it."""
+    text = io.StringIO()
+    with redirect_stdout(text), warnings.catch_warnings():
+        # What Ray's own processes leave open is no concern of ours.
+        warnings.simplefilter("default")
+        code = program(list(map(str, arguments)))
+    return code, text.getvalue()
 
 
 def children(tracking_uri: str, sweep: str = "tiny") -> list[Run]:

@@ -1,22 +1,25 @@
 """The same trial in a reused Tune actor and in Ray Train worker groups, on a real local Ray."""
 
+import functools
 from pathlib import Path
 
 import pytest
 
 from sweep import metrics
-from tests.sweep.command import children, run
+from sweep.cli import main
+from tests.sweep import single
+from tests.sweep.command import call, children
 
 pytestmark = pytest.mark.slow
 
 EPOCHS = 3
-ARGUMENTS = ("--seeds", "1", "--set", f"num_epochs={EPOCHS}")
+ARGUMENTS = ("--seeds", "1", "--set", f"num_epochs={EPOCHS}", "--set", "trunk_norm=group")
 EXACT = [metrics.final(key) for key in metrics.EPOCH_METRICS if not key.startswith("seconds")]
 
 
 def final(output: Path, *arguments: str) -> dict[str, float]:
-    arguments = ("--set", "trunk_norm=group", *arguments)
-    code, text = run("tests.sweep.single", "--output", output, *ARGUMENTS, *arguments)
+    command = functools.partial(main, single.EXPERIMENT)
+    code, text = call(command, "--output", output, *ARGUMENTS, *arguments)
     assert code == 0, text
     (child,) = children(f"sqlite:///{output / 'mlflow.db'}", "single")
     return {key: child.data.metrics[key] for key in EXACT}

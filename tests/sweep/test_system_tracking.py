@@ -29,7 +29,7 @@ from tests.sweep.command import (
     start,
 )
 
-OUTAGE_SECONDS = 20
+OUTAGE_SECONDS = 10
 
 
 class Server:
@@ -151,10 +151,10 @@ def test_writing_the_same_again_doubles_nothing(tmp_path: Path) -> None:
 def test_a_server_away_for_a_while_loses_nothing_and_fails_no_trial(
     server: Server, tmp_path: Path
 ) -> None:
-    num_epochs = 150
+    num_epochs = 60
     process = start(
         *("tests.sweep.tiny", "--output", tmp_path / "out", "--tracking-uri", server.uri),
-        *("--seeds", "2", "--set", f"num_epochs={num_epochs}"),
+        *("--seeds", "1", "--set", f"num_epochs={num_epochs}"),
     )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not children(server.uri):
@@ -166,5 +166,5 @@ def test_a_server_away_for_a_while_loses_nothing_and_fails_no_trial(
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     runs = children(server.uri)
-    assert_each_trial_once(runs, 6)
+    assert_each_trial_once(runs, 3)
     assert_every_epoch_once(server.uri, runs, num_epochs)

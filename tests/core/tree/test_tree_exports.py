@@ -8,7 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
-from core.tree import DecisionTree, draw_tree, fit_tree
+from core.errors import DataError
+from core.tree import DecisionTree, draw_tree, fit_tree, load_tree, rule_of, rules, save_tree
 from core.tree._picture import MAX_ROWS
 
 
@@ -123,3 +124,84 @@ def test_picture_of_a_single_leaf():
     shown = texts(draw_tree(tree))
     assert "class 0  100%  (1)" in shown
     assert any(text.startswith("depth 0, 1 leaf,") for text in shown)
+
+
+class TestRules:
+    def test_each_line_says_class_conditions_share_and_samples(self, small_tree):
+        assert small_tree.to_rules().splitlines() == [
+            "class 0 when feature 0 is 0 and feature 1 is 0 (1.000 of 1 sample)",
+            "class 1 when feature 0 is 0 and feature 1 is at least 1 (1.000 of 1 sample)",
+            "class 2 when feature 0 is at least 1 (0.938 of 2 samples)",
+        ]
+
+    def test_with_names(self, small_tree):
+        text = small_tree.to_rules(feature_names=["bill", "crown"], class_names=["a", "b", "c"])
+        assert text.splitlines()[2] == "c when bill is at least 1 (0.938 of 2 samples)"
+
+    def test_a_tree_of_one_leaf(self):
+        tree = fit_tree(np.zeros((3, 1), int), np.full((3, 2), 0.5), num_levels=2, max_depth=3)
+        assert tree.to_rules() == "class 0 always (0.500 of 3 samples)"
+
+    def test_tests_of_one_feature_become_one_range(self):
+        levels = np.repeat(np.arange(4), [4, 2, 2, 4])[:, None]
+        tree = fit_tree(levels, np.eye(3)[[0] * 4 + [1] * 4 + [2] * 4], num_levels=4, max_depth=2)
+        assert tree.to_rules().splitlines()[1] == (
+            "class 1 when feature 0 is from 1 to 2 (1.000 of 4 samples)"
+        )
+
+    def test_a_rule_holds_for_exactly_the_samples_of_its_leaf(self, digits_trees):
+        images, _ = load_digits(return_X_y=True)
+        levels = np.minimum(images, 15).astype(np.uint8)
+        tree = digits_trees[8]
+        leaves = tree.apply(levels)
+        found = rules(tree)
+        assert sorted(rule.leaf for rule in found) == np.flatnonzero(tree.is_leaf).tolist()
+        for rule in found:
+            holds = np.ones(len(levels), dtype=bool)
+            for condition in rule.conditions:
+                column = levels[:, condition.feature]
+                holds &= (column >= condition.lowest) & (column <= condition.highest)
+            assert np.array_equal(holds, leaves == rule.leaf)
+            assert rule.num_samples == holds.sum()
+
+    def test_of_a_node_that_is_no_leaf_is_refused(self, small_tree):
+        with pytest.raises(ValueError, match="Node 0 is no leaf"):
+            rule_of(small_tree, 0)
+
+
+class TestFiles:
+    @pytest.mark.parametrize("ending", ["json", "npz"])
+    def test_round_trip_is_exact(self, digits_trees, tmp_path, ending):
+        for depth, tree in digits_trees.items():
+            path = tmp_path / f"{depth}.{ending}"
+            save_tree(tree, path)
+            again = load_tree(path)
+            assert again == tree
+            assert again.value.dtype == tree.value.dtype
+
+    def test_another_ending_is_refused(self, small_tree, tmp_path):
+        with pytest.raises(DataError, match=r"stored as \.json or \.npz, but the path is"):
+            save_tree(small_tree, tmp_path / "tree.pkl")
+        with pytest.raises(DataError, match=r"stored as \.json or \.npz, but the path is"):
+            load_tree(tmp_path / "tree.pkl")
+
+    @pytest.mark.parametrize("name", ["tree.json", "tree.npz"])
+    def test_a_file_of_something_else_is_refused(self, tmp_path, name):
+        path = tmp_path / name
+        path.write_text("no tree")
+        with pytest.raises(DataError, match="wrote: "):
+            load_tree(path)
+
+    def test_a_pickle_in_an_npz_is_refused(self, tmp_path):
+        np.savez(tmp_path / "tree.npz", feature=np.array([{}], dtype=object))
+        with pytest.raises(DataError, match="wrote: "):
+            load_tree(tmp_path / "tree.npz")
+
+    def test_json_of_something_else_is_refused(self, tmp_path):
+        path = tmp_path / "tree.json"
+        path.write_text("[1]")
+        with pytest.raises(DataError, match="holds no tree, but a list"):
+            load_tree(path)
+        path.write_text("{}")
+        with pytest.raises(DataError, match="pass what `to_dict` gave"):
+            load_tree(path)

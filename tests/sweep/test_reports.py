@@ -1,0 +1,168 @@
+"""What the reports print and write, from finished trials whose numbers are known."""
+
+import csv
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+from rich.console import Console
+from scipy import stats
+
+from core.config import TrainConfig
+from core.presets import preset_config
+from sweep import ablation_p, ablation_parts, metrics, sparsity_weight
+from sweep.cli import Experiment
+from sweep.report.ablation_parts import BOTH, QUANTIZED, SPARSITY, PairedDifference
+from sweep.runner import SweepResult
+from sweep.spec import SweepSpec, TrialSpec, arm_name
+from sweep.tracking import FinishedTrial
+
+Number = Callable[[str, TrialSpec], float]
+
+
+def result(spec: SweepSpec, number: Number, missing: int = 0) -> SweepResult:
+    """A sweep whose last trials failed, and whose other trials have the given numbers."""
+    trials = spec.trials()
+    finished = [
+        FinishedTrial(
+            run_id="",
+            config_hash=trial.hash,
+            arm=trial.arm,
+            seed=trial.config.seed,
+            params={},
+            final={key: number(key, trial) for key in metrics.FINAL_METRICS},
+        )
+        for trial in trials[: len(trials) - missing]
+    ]
+    failures = {trial.hash: "loss is nan" for trial in trials[len(trials) - missing :]}
+    return SweepResult(trials=finished, failures=failures, num_skipped=0, seconds=1.0, parallel=1)
+
+
+def written(
+    experiment: Experiment, folder: Path, number: Number, *, seeds: int, missing: int = 0
+) -> tuple[SweepSpec, str, list[Path]]:
+    spec = experiment.build(preset_config("digits"), range(seeds))
+    console = Console(file=io.StringIO(), width=120)
+    paths = experiment.report(spec, result(spec, number, missing), folder, console)
+    assert isinstance(console.file, io.StringIO)
+    return spec, console.file.getvalue(), list(paths)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def by_seed(key: str, trial: TrialSpec) -> float:
+    """A value that depends on key, arm and seed in a known way."""
+    base = 0.1 * (metrics.FINAL_METRICS.index(key) % 7)
+    return base + 0.01 * trial.config.seed + 0.2 * trial.config.mask_probability
+
+
+@pytest.mark.parametrize("experiment", [ablation_p.EXPERIMENT, ablation_parts.EXPERIMENT])
+def test_table_holds_mean_deviation_and_seeds_of_every_arm(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    spec, _, paths = written(experiment, tmp_path, by_seed, seeds=3)
+    table = {row["arm"]: row for row in rows(paths[0])}
+    assert list(table) == list(dict.fromkeys(trial.arm for trial in spec.trials()))
+    key = metrics.final(metrics.FIDELITY_SCORE)
+    for trial in spec.trials():
+        row = table[trial.arm]
+        seed_0 = by_seed(key, trial) - 0.01 * trial.config.seed
+        assert float(row["fidelity mean"]) == pytest.approx(seed_0 + 0.01, abs=1e-6)
+        assert float(row["fidelity deviation"]) == pytest.approx(0.01, abs=1e-6)
+        assert (row["seeds"], row["failed"]) == ("3", "0")
+
+
+def test_failed_trials_are_counted_and_an_arm_without_any_other_has_no_mean(
+    tmp_path: Path,
+) -> None:
+    spec, text, paths = written(ablation_p.EXPERIMENT, tmp_path, by_seed, seeds=1, missing=2)
+    table = rows(paths[0])
+    assert [row["failed"] for row in table[-2:]] == ["1", "1"]
+    assert [row["fidelity mean"] for row in table[-2:]] == ["", ""]
+    assert {row["failed"] for row in table[:-2]} == {"0"}
+    # One seed has no deviation: no number, neither printed nor drawn.
+    assert "nan" not in text
+    assert "±" not in text.split("deviation over seeds", 1)[1]
+    assert all(path.exists() for path in paths)
+    assert len(table) == len(spec.trials())
+
+
+def test_figure_of_p_moves_with_its_numbers(tmp_path: Path) -> None:
+    pictures = []
+    for name, slope in (("flat", 0.0), ("rising", 0.3)):
+
+        def number(key: str, trial: TrialSpec, slope: float = slope) -> float:
+            return 0.5 + slope * trial.config.mask_probability
+
+        folder = tmp_path / name
+        folder.mkdir()
+        _, _, paths = written(ablation_p.EXPERIMENT, folder, number, seeds=2)
+        pictures.append(imread(paths[1]))
+    assert pictures[0].shape == pictures[1].shape
+    assert pictures[0].std() > 0.05
+    assert (pictures[0] != pictures[1]).any()
+
+
+def test_paired_differences_are_those_of_scipy() -> None:
+    first = {0: 0.61, 1: 0.64, 2: 0.60, 3: 0.66}
+    second = {0: 0.58, 1: 0.60, 2: 0.59, 3: 0.61}
+    difference = PairedDifference.of(first, second)
+    expected = stats.ttest_rel(list(first.values()), list(second.values()))
+    interval = expected.confidence_interval(0.95)
+    assert difference.mean == pytest.approx((interval.low + interval.high) / 2)
+    assert difference.half_width == pytest.approx((interval.high - interval.low) / 2)
+    assert difference.count == 4
+
+
+def test_differences_pair_the_seeds_that_both_arms_have() -> None:
+    difference = PairedDifference.of({0: 1.0, 1: 2.0, 7: 9.0}, {1: 1.5, 0: 0.5, 8: 3.0})
+    assert difference.mean == pytest.approx(0.5)
+    assert difference.half_width == pytest.approx(0.0)
+    assert difference.count == 2
+    alone = PairedDifference.of({0: 1.0}, {0: 0.25})
+    assert alone.mean == 0.75
+    assert math.isnan(alone.half_width)
+    assert math.isnan(PairedDifference.of({0: 1.0}, {1: 1.0}).mean)
+
+
+def test_parts_report_the_effect_of_each_part(tmp_path: Path) -> None:
+    effect = {QUANTIZED: 0.0, SPARSITY: 0.03, BOTH: 0.05}
+
+    def number(key: str, trial: TrialSpec) -> float:
+        return 0.5 + effect.get(trial.arm, 0.0) + 0.01 * trial.config.seed
+
+    _, text, paths = written(ablation_parts.EXPERIMENT, tmp_path, number, seeds=3)
+    found = {
+        (row["first"], row["second"]): row for row in rows(paths[1]) if row["metric"] == "fidelity"
+    }
+    assert float(found[SPARSITY, QUANTIZED]["mean"]) == pytest.approx(0.03)
+    assert float(found[BOTH, SPARSITY]["mean"]) == pytest.approx(0.02)
+    assert {row["seeds"] for row in found.values()} == {"3"}
+    assert "+3.0 [+3.0, +3.0]" in text
+    assert imread(paths[2]).std() > 0.05
+
+
+def test_the_sparsity_weight_is_the_largest_that_costs_at_most_a_point(tmp_path: Path) -> None:
+    accuracy = {0.001: 0.97, 0.003: 0.965, 0.01: 0.90}
+
+    def number(key: str, trial: TrialSpec) -> float:
+        return accuracy[trial.config.sparsity_weight]
+
+    _, text, paths = written(sparsity_weight.EXPERIMENT, tmp_path, number, seeds=2)
+    assert "The largest within 1 point of the best: 0.003" in text
+    assert [row["arm"] for row in rows(paths[0])] == [
+        arm_name({"sparsity_weight": weight}) for weight in accuracy
+    ]
+
+
+def test_fixed_parts_of_the_spec_are_those_of_the_paper() -> None:
+    spec = ablation_p.build(TrainConfig(), range(3))
+    assert len(spec.trials()) == 42
+    assert set(spec.axes["mask_probability"]) == {0, 0.1, 0.3, 0.5, 0.8, 1}
+    assert set(spec.axes["sparsity_norm"]) == {"l1", "l2"}
