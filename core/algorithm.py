@@ -17,14 +17,14 @@ from torch import Tensor
 from core.config import TrainConfig
 from core.data import Dataset
 from core.data.loader import Batch, BatchStream
-from core.distributed import gather_rows, rank, sum_gradients, sum_over_workers, world_size
+from core.distributed import rank, sum_gradients, sum_over_workers, world_size
 from core.errors import NonFiniteLossError
 from core.losses import bernoulli_mask, label_loss, sparsity_loss, tree_loss
 from core.model import IntersectionModel
-from core.pairs import PairSet
+from core.pairs import Pairs, make_pairs
 from core.predict import accuracy, predict_split
 from core.state import TrainState
-from core.tree import DecisionTree, fit_tree
+from core.tree import DecisionTree
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,9 +91,8 @@ def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
         rank=rank(),
         world_size=world_size(),
     )
-    pairs = PairSet(
-        batches.num_samples, feature_dim=config.feature_dim, num_classes=dataset.num_classes
-    )
+    device = next(state.model.parameters()).device
+    pairs = make_pairs(config, num_classes=dataset.num_classes, device=device)
     while not state.finished:
         yield _run_epoch(state, dataset, batches, pairs)
 
@@ -118,14 +117,13 @@ class _Totals:
 
 
 def _run_epoch(
-    state: TrainState, dataset: Dataset, batches: BatchStream, pairs: PairSet
+    state: TrainState, dataset: Dataset, batches: BatchStream, pairs: Pairs
 ) -> EpochResult:
     config = state.config
     totals = _Totals()
     pairs.clear()  # lines 4 and 5
     state.set_learning_rate()
     state.model.train()
-    tree: DecisionTree | None = None
     stream = batches.epoch(state.epoch)
     with torch.random.fork_rng(devices=[]):
         # Dropout inside a timm trunk draws from the global generator.
@@ -133,10 +131,9 @@ def _run_epoch(
         for step in range(batches.num_batches):
             with totals.timed("data"):
                 batch = next(stream)
-            tree = _run_step(state, batch, pairs, totals, step=step, num_train=batches.num_samples)
-    if tree is None:
-        with totals.timed("tree"):
-            tree = _grow(config, pairs)
+            _run_step(state, batch, pairs, totals, step=step, num_train=batches.num_samples)
+    with totals.timed("tree"):
+        tree = pairs.tree()
     with totals.timed("validation"):
         minival = predict_split(state.model, dataset.minival)
         minival_accuracy = accuracy(minival.probabilities_NK, dataset.minival.labels_N)
@@ -157,13 +154,13 @@ def _run_epoch(
 def _run_step(
     state: TrainState,
     batch: Batch,
-    pairs: PairSet,
+    pairs: Pairs,
     totals: _Totals,
     *,
     step: int,
     num_train: int,
-) -> DecisionTree | None:
-    """Lines 7 to 13. Returns T, or None when no loss needs it: `_run_epoch` then grows it once."""
+) -> None:
+    """Lines 7 to 13. T is not grown where no loss needs it."""
     config, model = state.config, state.model
     device = next(model.parameters()).device
     objective = _Objective(config, model, batch, device, num_train)
@@ -172,17 +169,12 @@ def _run_step(
         logits_BK = model.classify(levels_BN.detach())
         # Checked before the tree sees them: NaN has no level.
         _check_finite("loss", objective.label_loss(logits_BK), state, step)
-        levels = gather_rows(levels_BN.detach().to(torch.uint8), batch.worker_counts)
-        probabilities = gather_rows(logits_BK.detach().softmax(1), batch.worker_counts)
-        pairs.add(levels.cpu().numpy(), probabilities.cpu().numpy())  # lines 9 and 10
+        pairs.add(levels_BN.detach(), logits_BK.detach().softmax(1))  # lines 9 and 10
 
-    tree = None
     tree_probabilities_BK = torch.zeros_like(logits_BK)
     if config.tree_weight:
         with totals.timed("tree"):
-            tree = _grow(config, pairs)  # lines 7 and 11
-            predicted = tree.predict(levels_BN.detach().to(torch.uint8).cpu().numpy())
-            tree_probabilities_BK = torch.from_numpy(predicted).to(logits_BK)
+            tree_probabilities_BK = pairs.tree_probabilities(levels_BN).to(logits_BK)
 
     with totals.timed("network"):
         generator = torch.Generator().manual_seed(_mix(config.seed, state.epoch, step))
@@ -198,7 +190,6 @@ def _run_step(
     totals.tree_loss += soft * batch.global_size
     totals.sparsity_loss += sparse * batch.global_size
     totals.samples += batch.global_size
-    return tree
 
 
 class _Objective:
@@ -270,16 +261,6 @@ def _step_extractor(
         sum_gradients(p for group in optimizer.param_groups for p in group["params"])
         optimizer.step()
     return label.detach(), soft.detach(), sparse.detach()
-
-
-def _grow(config: TrainConfig, pairs: PairSet) -> DecisionTree:
-    return fit_tree(
-        pairs.levels_ND,
-        pairs.probabilities_NK,
-        num_levels=config.num_levels,
-        max_depth=config.max_depth,
-        criterion=config.tree_criterion,
-    )
 
 
 def _check_finite(name: str, value: Tensor, state: TrainState, step: int) -> None:

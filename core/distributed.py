@@ -62,26 +62,6 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         offset += gradient.numel()
 
 
-def gather_rows(rows_BN: Tensor, counts: list[int]) -> Tensor:
-    """All workers' rows below one another, in the order of the ranks.
-
-    Parameters
-    ----------
-    rows_BN
-        This worker's rows.
-    counts
-        How many rows each worker holds; every worker must pass the same list.
-    """
-    if world_size() == 1:
-        return rows_BN
-    # gloo wants equal shapes, so shorter shards are padded and cut again.
-    padded = rows_BN.new_zeros((max(counts), *rows_BN.shape[1:]))
-    padded[: len(rows_BN)] = rows_BN
-    parts = [torch.empty_like(padded) for _ in counts]
-    dist.all_gather(parts, padded)
-    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
-
-
 def _is_active() -> bool:
     return dist.is_available() and dist.is_initialized()
 

@@ -19,12 +19,8 @@ class Batch(NamedTuple):
 
     images_BCHW: Tensor
     labels_B: Tensor
-    worker_counts: list[int]
-    """How many samples of the global batch each worker holds."""
-
-    @property
-    def global_size(self) -> int:
-        return sum(self.worker_counts)
+    global_size: int
+    """Samples of the global batch, over all workers."""
 
 
 class BatchStream:
@@ -72,6 +68,6 @@ class BatchStream:
         """Yield the batches of one epoch, counted from 0."""
         order = np.random.default_rng([self._seed, epoch]).permutation(self.num_samples)
         for start in range(0, self.num_samples, self._batch_size):
-            shares = np.array_split(order[start : start + self._batch_size], self._world_size)
-            mine = torch.from_numpy(shares[self._rank])
-            yield Batch(self._images[mine], self._labels[mine], [len(share) for share in shares])
+            whole = order[start : start + self._batch_size]
+            mine = torch.from_numpy(np.array_split(whole, self._world_size)[self._rank])
+            yield Batch(self._images[mine], self._labels[mine], len(whole))

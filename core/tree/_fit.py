@@ -3,7 +3,6 @@
 Shape letters: N samples, D features, K classes.
 """
 
-import math
 from typing import Literal, get_args
 
 import numpy.typing as npt
@@ -11,7 +10,9 @@ import numpy.typing as npt
 from core.errors import ConfigError
 from core.tree import _numba, _plain
 from core.tree._gain import Criterion
+from core.tree._nodes import to_tree
 from core.tree._samples import as_samples
+from core.tree._settings import Settings
 from core.tree._tree import DecisionTree
 
 Backend = Literal["numba", "numpy"]
@@ -86,27 +87,12 @@ def fit_tree(
     else:
         class 1: 1.000 (1 sample)
     """
-    try:
-        criterion = Criterion(criterion)
-    except ValueError:
-        choices = [member.value for member in Criterion]
-        raise ConfigError(f"`criterion` must be one of {choices}, but got {criterion!r}.") from None
+    settings = Settings.of(
+        num_levels=num_levels, max_depth=max_depth, criterion=criterion, min_gain=min_gain
+    )
     if backend not in get_args(Backend):
         choices = list(get_args(Backend))
         raise ConfigError(f"`backend` must be one of {choices}, but got {backend!r}.")
-    if max_depth < 0:
-        raise ConfigError(f"`max_depth` must be 0 or more, but got {max_depth}.")
-    if not (min_gain >= 0 and math.isfinite(min_gain)):
-        raise ConfigError(f"`min_gain` must be finite and not negative, but got {min_gain}.")
-    samples = as_samples(levels_ND, labels_NK, num_levels=num_levels, criterion=criterion)
-    nodes = _GROWERS[backend](samples, max_depth=int(max_depth), min_gain=float(min_gain))
-    return DecisionTree(
-        feature=nodes.feature_M,
-        threshold=nodes.threshold_M,
-        left=nodes.left_M,
-        right=nodes.right_M,
-        value=samples.means(nodes.sums_MK, nodes.num_samples_M),
-        num_samples=nodes.num_samples_M,
-        num_levels=samples.num_levels,
-        num_features=samples.levels_ND.shape[1],
-    )
+    samples = as_samples(levels_ND, labels_NK, settings)
+    nodes = _GROWERS[backend](samples, settings)
+    return to_tree(nodes, settings, num_features=samples.levels_ND.shape[1])

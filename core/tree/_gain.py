@@ -36,9 +36,8 @@ class Criterion(StrEnum):
 
 # log2(m) = 2 / ln 2 * (t + t^3 / 3 + t^5 / 5 + ...) with t = (m - 1) / (m + 1). For m between
 # sqrt(1/2) and sqrt(2) ten terms leave a relative error below 1e-16.
-_C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9 = (
-    2 / (math.log(2) * (2 * i + 1)) for i in range(10)
-)
+SERIES = tuple(2 / (math.log(2) * (2 * i + 1)) for i in range(10))
+_C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9 = SERIES
 _ONE_BITS = np.uint64(0x3FF0000000000000)
 _ONE_MINUS_SQRT_HALF_BITS = np.uint64(0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
 _MANTISSA_WIDTH = np.uint64(52)

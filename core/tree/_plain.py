@@ -9,12 +9,13 @@ import numpy.typing as npt
 from core.tree._gain import Floats, split_gains
 from core.tree._nodes import Nodes
 from core.tree._samples import Samples
+from core.tree._settings import Settings
 
 _BLOCK_BYTES = 2**25
 """About the memory that one block of features may take."""
 
 
-def grow(samples: Samples, *, max_depth: int, min_gain: float) -> Nodes:
+def grow(samples: Samples, settings: Settings) -> Nodes:
     """Grow a tree breadth-first. See `core.tree.fit_tree` for the rules."""
     labels_NK = samples.units_NK.astype(np.float64)
     rows_of = [np.arange(len(labels_NK))]
@@ -22,8 +23,8 @@ def grow(samples: Samples, *, max_depth: int, min_gain: float) -> Nodes:
     tests = []
     for node, rows in enumerate(rows_of):
         split = None
-        if depth_of[node] < max_depth:
-            split = _best_split(samples, labels_NK, rows, min_gain)
+        if depth_of[node] < settings.max_depth:
+            split = _best_split(samples, labels_NK, rows, settings.min_gain)
         if split is None:
             tests.append((0, 0, node, node))
             continue

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import ConfigError, DataError
+from core.errors import DataError
 from core.tree._gain import UNIT, Criterion
+from core.tree._settings import Settings
 
 MAX_SAMPLES = 2**28
-MAX_LEVELS = 256
 SUM_TOLERANCE = 1e-3
 """How far a row of soft labels may sum from 1: room for the softmax of a low-precision float."""
 
@@ -27,27 +27,10 @@ class Samples:
     num_levels: int
     criterion: Criterion
 
-    def means(
-        self, sums_MK: npt.NDArray[np.float64], num_samples_M: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float64]:
-        """Mean label vectors of nodes, from their sums in units.
 
-        Rounding moves the sum of a soft label off 1 by less than a unit per class. Entropies and
-        means are those of the rounded labels divided by their sum, so means are on the simplex.
-        """
-        if self.criterion is Criterion.INFORMATION_GAIN:
-            totals_M1: npt.NDArray[np.float64] = sums_MK.sum(axis=1, keepdims=True)
-            return sums_MK / totals_M1
-        return 2 * UNIT * sums_MK / num_samples_M[:, None] - 1
-
-
-def as_samples(
-    levels_ND: npt.ArrayLike, labels_NK: npt.ArrayLike, *, num_levels: int, criterion: Criterion
-) -> Samples:
+def as_samples(levels_ND: npt.ArrayLike, labels_NK: npt.ArrayLike, settings: Settings) -> Samples:
     """Check both tables and round the labels, once, to multiples of `UNIT`."""
-    if not 1 <= num_levels <= MAX_LEVELS:
-        raise ConfigError(f"`num_levels` must lie in [1, {MAX_LEVELS}], but got {num_levels}.")
-    levels = as_levels(levels_ND, num_levels=num_levels)
+    levels = as_levels(levels_ND, num_levels=settings.num_levels)
     labels = np.asarray(labels_NK)
     if labels.ndim != 2 or labels.dtype.kind != "f":
         raise DataError(
@@ -70,16 +53,16 @@ def as_samples(
             "a part of them."
         )
     labels = labels.astype(np.float64)
-    _check_labels(labels, criterion)
-    if criterion is Criterion.SQUARED_ERROR:
+    _check_labels(labels, settings.criterion)
+    if settings.criterion is Criterion.SQUARED_ERROR:
         labels += 1
         labels /= 2
     labels /= UNIT
     return Samples(
         levels_ND=levels,
         units_NK=np.rint(labels, out=labels).astype(np.uint32),
-        num_levels=num_levels,
-        criterion=criterion,
+        num_levels=settings.num_levels,
+        criterion=settings.criterion,
     )
 
 

@@ -17,6 +17,9 @@ from core.tree._gain import GAIN_GRID, SQUARE_UNIT, Floats, share_log_share
 
 Work = tuple[Floats, npt.NDArray[np.int64], Floats, Floats, Floats, Floats, Floats, Floats]
 
+Split = tuple[float, int, int]
+"""Gain, feature and threshold."""
+
 _share_log_share = compiled(share_log_share)
 
 _LN_2 = math.log(2)
@@ -32,6 +35,14 @@ _SLACK = 2.0**-45
 
 
 @compiled
+def _to_beat(feature: int, best_gain: float, best_feature: int, min_gain: float) -> float:
+    """What a gain must exceed to win: for a lower feature, an equal gain is enough."""
+    if feature < best_feature:
+        return max(min_gain, best_gain - GAIN_GRID)
+    return best_gain
+
+
+@compiled
 def scan_entropy(
     histogram_FLC: Floats,
     width: int,
@@ -41,9 +52,12 @@ def scan_entropy(
     rounding: float,
     work: Work,
     best_left_C: Floats,
-    best_gain: float,
-) -> tuple[float, int, int]:
-    """Improve on `best_gain` by information gain.
+    best: Split,
+    min_gain: float,
+    group_F: npt.NDArray[np.int64],
+    upper_F: Floats,
+) -> Split:
+    """The better one of `best` and the best split by information gain.
 
     With q the share of the node that goes left, r the share of class k that does, and p the
     classes' shares, the gain is h(q) - sum p h(r), the mean relative entropy of a coin r to a
@@ -63,26 +77,34 @@ def scan_entropy(
         Scratch, as `prepare_entropy` left it for this node.
     best_left_C
         Where the columns of the left side of the best split are put.
+    best, min_gain
+        The best split so far, and what a gain must exceed.
+    group_F
+        Which features these are.
+    upper_F
+        Where an upper bound of each feature's gain is put.
 
-    Returns
-    -------
-    gain, feature, threshold
-        The threshold is -1 if no split is better than `best_gain`.
+    Of splits with equal gains the one of the lowest feature is taken, then of the lowest threshold.
     """
     # Taken apart once for many features: each name costs an atomic count of references.
     left_TC, level_T, square_T, bound_T, other_C, weights_C, shares_C, inverses_C = work
     mass = sums_C[num_classes + 1]
     inverse = 1.0 / mass
-    best_feature, best_threshold = -1, -1
+    best_gain, best_feature, best_threshold = best
     for f in range(width):
+        to_beat = _to_beat(group_F[f], best_gain, best_feature, min_gain)
         num_splits = _left_sides(
             histogram_FLC, f, num_classes, weights_C, left_TC, level_T, square_T
         )
         _weak_bounds(left_TC, square_T, num_splits, num_classes, inverse, bound_T)
+        upper = 0.0
         for t in range(num_splits):
-            if bound_T[t] < best_gain:
+            if bound_T[t] < to_beat:
+                upper = max(upper, bound_T[t])
                 continue
-            if _strong_bound(left_TC, t, num_classes, inverse, shares_C, inverses_C) < best_gain:
+            bound = _strong_bound(left_TC, t, num_classes, inverse, shares_C, inverses_C)
+            if bound < to_beat:
+                upper = max(upper, min(bound, bound_T[t]))
                 continue
             left_C = left_TC[t + 1]
             children = negative_entropy(left_C, num_classes, inverse, rounding, other_C)
@@ -93,9 +115,12 @@ def scan_entropy(
             children += negative_entropy(other_C, num_classes, inverse, rounding, other_C)
             sides += other_C[num_classes + 1]
             gain = np.rint((children - sides - parent) / GAIN_GRID) * GAIN_GRID
-            if gain > best_gain:
-                best_gain, best_feature, best_threshold = gain, f, level_T[t]
+            upper = max(upper, gain)
+            if gain > to_beat:
+                to_beat = best_gain = gain
+                best_feature, best_threshold = group_F[f], level_T[t]
                 best_left_C[:] = left_C
+        upper_F[f] = upper
     return best_gain, best_feature, best_threshold
 
 
@@ -128,6 +153,17 @@ def _left_sides(
 
 
 @compiled_any_order
+def bound_factor(q: float) -> float:
+    """The C of the weak bound.
+
+    Relative entropy is at most C (r - q)^2, where C makes both agree at r = 0 (at r = 1 if
+    q > 1/2): C = -log2(1 - q) / q^2, here with a rational function above the logarithm.
+    """
+    small = min(q, 1.0 - q)
+    return (1.0 - 0.5 * small) / (_LN_2 * small * (1.0 - small))
+
+
+@compiled_any_order
 def _weak_bounds(
     left_TC: Floats,
     square_T: Floats,
@@ -136,16 +172,10 @@ def _weak_bounds(
     inverse: float,
     bound_T: Floats,
 ) -> None:
-    """Bounds that suit weak splits.
-
-    Relative entropy is at most C (r - q)^2, where C makes both agree at r = 0 (at r = 1 if
-    q > 1/2): C = -log2(1 - q) / q^2, here with a rational function above the logarithm.
-    """
+    """Bounds that suit weak splits."""
     for t in range(num_splits):
         q = left_TC[t + 1, num_classes + 1] * inverse
-        small = min(q, 1.0 - q)
-        factor = (1.0 - 0.5 * small) / (_LN_2 * small * (1.0 - small))
-        bound_T[t] = factor * (square_T[t] - q * q + _SLACK) + GAIN_GRID
+        bound_T[t] = bound_factor(q) * (square_T[t] - q * q + _SLACK) + GAIN_GRID
 
 
 @compiled_any_order
@@ -166,6 +196,21 @@ def _strong_bound(
     q: float = left_TC[t + 1, num_classes + 1] * inverse
     entropy = -q * math.log2(q) - (1.0 - q) * math.log2(1.0 - q)
     return entropy - 1.0 + total + _SLACK + GAIN_GRID
+
+
+@compiled
+def make_work(num_levels: int, width: int) -> Work:
+    """Scratch for scans of that many levels and columns."""
+    return (
+        np.empty((num_levels + 1, width)),
+        np.empty(num_levels, dtype=np.int64),
+        np.empty(num_levels),
+        np.empty(num_levels),
+        np.empty(width),
+        np.zeros(width),
+        np.empty(width),
+        np.empty(width),
+    )
 
 
 @compiled
@@ -214,32 +259,40 @@ def scan_squared_error(
     rounding: float,
     work: Work,
     best_left_C: Floats,
-    best_gain: float,
-) -> tuple[float, int, int]:
-    """Improve on `best_gain` by the decrease of squared error; see `scan_entropy`."""
+    best: Split,
+    min_gain: float,
+    group_F: npt.NDArray[np.int64],
+    upper_F: Floats,
+) -> Split:
+    """The better one of `best` and the best split by squared error; see `scan_entropy`."""
     left_TC, level_T, square_T, _, other_C, weights_C, _, _ = work
     count = sums_C[num_classes]
-    best_feature, best_threshold = -1, -1
-    parent = _square_terms(sums_C, num_classes, count, rounding, other_C)
+    best_gain, best_feature, best_threshold = best
+    parent = square_terms(sums_C, num_classes, count, rounding, other_C)
     for f in range(width):
+        to_beat = _to_beat(group_F[f], best_gain, best_feature, min_gain)
         num_splits = _left_sides(
             histogram_FLC, f, num_classes, weights_C, left_TC, level_T, square_T
         )
+        upper = 0.0
         for t in range(num_splits):
             left_C = left_TC[t + 1]
-            children = _square_terms(left_C, num_classes, count, rounding, other_C)
+            children = square_terms(left_C, num_classes, count, rounding, other_C)
             for c in range(sums_C.size):
                 other_C[c] = sums_C[c] - left_C[c]
-            children += _square_terms(other_C, num_classes, count, rounding, other_C)
+            children += square_terms(other_C, num_classes, count, rounding, other_C)
             gain = np.rint((children - parent) / GAIN_GRID) * GAIN_GRID
-            if gain > best_gain:
-                best_gain, best_feature, best_threshold = gain, f, level_T[t]
+            upper = max(upper, gain)
+            if gain > to_beat:
+                to_beat = best_gain = gain
+                best_feature, best_threshold = group_F[f], level_T[t]
                 best_left_C[:] = left_C
+        upper_F[f] = upper
     return best_gain, best_feature, best_threshold
 
 
 @compiled
-def _square_terms(
+def square_terms(
     sums_C: Floats, num_classes: int, node_count: float, rounding: float, terms_C: Floats
 ) -> float:
     weight = SQUARE_UNIT / (sums_C[num_classes] * node_count)

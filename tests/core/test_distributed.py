@@ -13,11 +13,14 @@ import torch.multiprocessing as mp
 from core.algorithm import fit
 from core.data import Split
 from core.data.loader import BatchStream
-from core.distributed import gather_rows, global_max, global_min
+from core.distributed import global_max, global_min
 from core.errors import ConfigError
 from core.quantize import UniformQuantizer
 from core.state import TrainState
+from core.tree import Criterion, fit_tree
+from core.tree.tensors import fit_tensors
 from tests.core.small import small_config, small_dataset
+from tests.core.tree.tree_problems import random_problem
 
 
 def in_workers(worker: Any, world_size: int, *arguments: Any) -> None:
@@ -64,10 +67,24 @@ def _compare_quantizer(rank: int, world_size: int) -> None:
     assert quantizer.running_max.item() == pytest.approx(high.item())
 
 
-def _gather(rank: int, world_size: int) -> None:
-    counts = [2, 1]
-    mine = torch.full((counts[rank], 3), float(rank))
-    assert gather_rows(mine, counts)[:, 0].tolist() == [0.0, 0.0, 1.0]
+def _grow(rank: int, world_size: int) -> None:
+    """Shards of unequal size, some of them empty, give the tree of all rows."""
+    levels, labels, num_levels = random_problem(
+        7, num_samples=90, num_features=11, num_classes=6, bits=3, labels="learnable"
+    )
+    bounds = {1: [0, 90], 2: [0, 70, 90], 4: [0, 1, 1, 60, 90]}[world_size]
+    mine = slice(bounds[rank], bounds[rank + 1])
+    for criterion in Criterion:
+        rules = {"num_levels": num_levels, "max_depth": 5, "criterion": criterion}
+        # Room for a few features at a time, so that chunks are reduced one after another.
+        tree = fit_tensors(
+            torch.from_numpy(levels[mine]),
+            torch.from_numpy(labels[mine]),
+            group=dist.group.WORLD,
+            max_bytes=100_000,
+            **rules,
+        )
+        assert tree.to_tree() == fit_tree(levels, labels, backend="numpy", **rules)
 
 
 def _train(rank: int, world_size: int, folder: str) -> None:
@@ -93,8 +110,9 @@ def test_quantizer_ranges_and_gradients_are_those_of_one_process() -> None:
     in_workers(_compare_quantizer, 2)
 
 
-def test_rows_are_gathered_in_the_order_of_the_ranks() -> None:
-    in_workers(_gather, 2)
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_workers_with_shards_grow_the_tree_of_all_rows(world_size: int) -> None:
+    in_workers(_grow, world_size)
 
 
 def test_two_workers_give_the_weights_of_one(tmp_path: Path) -> None:
@@ -115,8 +133,7 @@ def test_shards_cover_each_global_batch_once() -> None:
     alone = BatchStream(split, batch_size=16, seed=0)
     for whole, *parts in zip(alone.epoch(1), *(s.epoch(1) for s in streams), strict=True):
         assert torch.equal(whole.labels_B, torch.cat([part.labels_B for part in parts]))
-        assert parts[0].worker_counts == [len(part.labels_B) for part in parts]
-        assert parts[0].global_size == whole.global_size
+        assert parts[0].global_size == whole.global_size == len(whole.labels_B)
 
 
 def test_a_batch_smaller_than_the_workers_is_refused() -> None:
