@@ -31,7 +31,8 @@ format: $(READY) ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Print every benchmark's ratios
+bench: $(READY) ## Print every benchmark's ratios (half an hour)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 ui: $(READY) ## Open the MLflow UI on the sweeps in runs/

@@ -54,7 +54,9 @@ class EpochResult:
     """Whether the run is over. Then the state holds the reported epoch's weights and tree."""
 
 
-def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
+def fit(
+    state: TrainState, dataset: Dataset, *, pairs: Pairs | None = None
+) -> Iterator[EpochResult]:
     """Run Alg. 1 from where `state` stands, one epoch a step of the iterator.
 
     Data-parallel when `torch.distributed` is initialised: every worker calls `fit` on the same
@@ -66,6 +68,8 @@ def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
         Updated in place. Between two results it is whole and may be saved.
     dataset
         `train` and `minival` are used.
+    pairs
+        What keeps S' and grows T; left out, what suits the device and the workers.
 
     Yields
     ------
@@ -91,8 +95,9 @@ def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
         rank=rank(),
         world_size=world_size(),
     )
-    device = next(state.model.parameters()).device
-    pairs = make_pairs(config, num_classes=dataset.num_classes, device=device)
+    if pairs is None:
+        device = next(state.model.parameters()).device
+        pairs = make_pairs(config, num_classes=dataset.num_classes, device=device)
     while not state.finished:
         yield _run_epoch(state, dataset, batches, pairs)
 

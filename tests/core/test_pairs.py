@@ -1,11 +1,9 @@
 """S' on one CPU process and S' as tensors give the same T, and Alg. 1 the same weights."""
 
-import pytest
 import torch
 
-from core import algorithm, pairs
 from core.algorithm import fit
-from core.pairs import LocalPairs, TensorPairs
+from core.pairs import LocalPairs, Pairs, TensorPairs
 from core.state import TrainState
 from tests.core.small import small_config, small_dataset
 
@@ -32,22 +30,18 @@ def test_both_kinds_grow_the_same_trees() -> None:
     assert int(both[0].tree().num_samples[0]) == 20
 
 
-def test_training_with_either_kind_gives_the_same_weights(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def trained() -> TrainState:
-        state = TrainState.create(small_config(num_epochs=2), in_channels=1, num_classes=4)
-        for _ in fit(state, small_dataset()):
+def test_training_with_either_kind_gives_the_same_weights() -> None:
+    config = small_config(num_epochs=2)
+    device = torch.device("cpu")
+
+    def trained(kind: Pairs) -> TrainState:
+        state = TrainState.create(config, in_channels=1, num_classes=4)
+        for _ in fit(state, small_dataset(), pairs=kind):
             pass
         return state
 
-    local = trained()
-
-    def tensors(config: object, *, num_classes: int, device: torch.device) -> pairs.Pairs:
-        return TensorPairs(local.config, num_classes=num_classes, device=device)
-
-    monkeypatch.setattr(algorithm, "make_pairs", tensors)
-    other = trained()
+    local = trained(LocalPairs(config, num_classes=4))
+    other = trained(TensorPairs(config, num_classes=4, device=device))
     assert local.tree == other.tree
     for name, tensor in local.model.state_dict().items():
         assert torch.equal(other.model.state_dict()[name], tensor), name
