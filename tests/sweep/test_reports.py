@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from matplotlib.image import imread
@@ -13,7 +14,7 @@ from scipy import stats
 
 from core.config import TrainConfig
 from core.presets import preset_config
-from sweep import ablation_p, ablation_parts, metrics, sparsity_weight
+from sweep import ablation_p, ablation_parts, metrics, sparsity_weight, tree_weight
 from sweep.cli import Experiment
 from sweep.report.ablation_parts import BOTH, QUANTIZED, SPARSITY, PairedDifference
 from sweep.runner import SweepResult
@@ -148,17 +149,20 @@ def test_parts_report_the_effect_of_each_part(tmp_path: Path) -> None:
     assert imread(paths[2]).std() > 0.05
 
 
-def test_the_sparsity_weight_is_the_largest_that_costs_at_most_a_point(tmp_path: Path) -> None:
-    accuracy = {0.001: 0.97, 0.003: 0.965, 0.01: 0.90}
+@pytest.mark.parametrize("module", [sparsity_weight, tree_weight])
+def test_the_weight_is_the_largest_that_costs_at_most_a_point(
+    module: ModuleType, tmp_path: Path
+) -> None:
+    accuracy = dict(zip(module.WEIGHTS, (0.97, 0.965, 0.90), strict=True))
+    (field,) = module.build(TrainConfig(), range(1)).axes
 
     def number(key: str, trial: TrialSpec) -> float:
-        return accuracy[trial.config.sparsity_weight]
+        return accuracy[getattr(trial.config, field)]
 
-    _, text, paths = written(sparsity_weight.EXPERIMENT, tmp_path, number, seeds=2)
-    assert "The largest within 1 point of the best: 0.003" in text
-    assert [row["arm"] for row in rows(paths[0])] == [
-        arm_name({"sparsity_weight": weight}) for weight in accuracy
-    ]
+    _, text, paths = written(module.EXPERIMENT, tmp_path, number, seeds=2)
+    assert f"The largest within 1 point of the best: {module.WEIGHTS[1]}" in text
+    arms = [arm_name({field: weight}) for weight in accuracy]
+    assert [row["arm"] for row in rows(paths[0])] == arms
 
 
 def test_fixed_parts_of_the_spec_are_those_of_the_paper() -> None:

@@ -1,0 +1,34 @@
+"""Choose a dataset's tree weight, lambda_2, on minival accuracy alone.
+
+    python -m sweep.tree_weight --dataset field_guide
+
+The presets hold the largest weight whose mean minival accuracy is within one point of the best.
+Attributes play no part in the choice.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from core.config import TrainConfig
+from sweep.cli import Experiment, main
+from sweep.report.weight import report
+from sweep.spec import SweepSpec
+
+WEIGHTS = (1.0, 2.0, 5.0)
+
+
+def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
+    """The whole method at several weights."""
+    return SweepSpec(
+        name="tree_weight",
+        title=f"Tree weight on {base.dataset}",
+        base=base,
+        axes={"tree_weight": WEIGHTS},
+        seeds=seeds,
+    )
+
+
+EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=report)
+
+if __name__ == "__main__":
+    sys.exit(main(EXPERIMENT))
