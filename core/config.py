@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from core.errors import ConfigError
+from core.image_options import Augmentation, ImageOptions
 
 RangeMode = Literal["batch", "sample"]
 SparsityNorm = Literal["l1", "l2"]
@@ -49,7 +50,17 @@ class TrainConfig:
     """Seed that cuts minival from train."""
 
     seed: int = 0
-    """Seed of the weights, the order of the samples and the sparsity masks."""
+    """Seed of the weights, the order and augmentation of the samples and the sparsity masks."""
+
+    resize_size: int | None = None
+    """Pixels of an image's shorter side before the crop; None for bundled datasets, whose images
+    have one size."""
+
+    crop_size: int | None = None
+    """Pixels of each side of what the network sees of a resized image; None as above."""
+
+    augmentation: Augmentation = "none"
+    """In training: the centre crop, or a random crop that is mirrored half the time, as in PMG."""
 
     trunk: str = "conv"
     """F's trunk: "conv" for the small conv net, or the name of a timm model."""
@@ -155,11 +166,21 @@ class TrainConfig:
             self.drops_to_stop,
         )
         _require(self.label_weight > 0, "`label_weight` must be above 0", self.label_weight)
+        _ = self.image_options  # refuses what does not fit together
 
     @property
     def num_levels(self) -> int:
         """2^r, how many values a quantized feature can take."""
         return 1 << self.num_bits
+
+    @property
+    def image_options(self) -> ImageOptions:
+        """What `core.data.load_dataset` is told of the images."""
+        return ImageOptions(
+            resize_size=self.resize_size,
+            crop_size=self.crop_size,
+            augmentation=self.augmentation,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, in order, as plain values that JSON can hold."""

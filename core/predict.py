@@ -3,6 +3,7 @@
 Shape letters: N samples, D features, K classes.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from core.data import Split
 from core.model import IntersectionModel
 
 _CHUNK = 512
+_CHUNK_VALUES = 1 << 24
+"""Most pixels times channels at once: 27 images of 448 x 448."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,15 +33,20 @@ def predict_split(model: IntersectionModel, split: Split) -> SplitOutputs:
     model.eval()
     levels, probabilities = [], []
     with torch.inference_mode():
-        for start in range(0, len(split), _CHUNK):
-            images = torch.from_numpy(split.images_NCHW[start : start + _CHUNK]).to(device)
-            prediction = model(images)
+        for images_BCHW in split.images.batches(_chunks(split)):
+            prediction = model(images_BCHW.to(device))
             levels.append(prediction.levels_BN.to(torch.uint8).cpu())
             probabilities.append(prediction.logits_BK.softmax(1).cpu())
     model.train(was_training)
     return SplitOutputs(
         levels_ND=torch.cat(levels).numpy(), probabilities_NK=torch.cat(probabilities).numpy()
     )
+
+
+def _chunks(split: Split) -> list[npt.NDArray[np.int64]]:
+    size = min(max(_CHUNK_VALUES // math.prod(split.images.shape), 1), _CHUNK)
+    rows_N = np.arange(len(split), dtype=np.int64)
+    return [rows_N[start : start + size] for start in range(0, len(split), size)]
 
 
 def accuracy(probabilities_NK: npt.NDArray[np.floating], labels_N: npt.NDArray[np.int64]) -> float:

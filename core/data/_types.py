@@ -1,4 +1,4 @@
-"""The in-memory form that every dataset is given in.
+"""The form that every dataset is given in.
 
 Shape letters: N samples, C channels, H height, W width, A attributes.
 """
@@ -10,15 +10,30 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from core.data.images import ArrayImages, ImageSource
 from core.errors import DataError
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, init=False)
 class Split:
-    """Images, labels and attributes of one part of a dataset, row by row."""
+    """Images, labels and attributes of one part of a dataset, row by row.
 
-    images_NCHW: npt.NDArray[np.uint8]
-    """Pixels, 0 to 255."""
+    Parameters
+    ----------
+    images_NCHW
+        Pixels, 0 to 255, uint8; or
+    images
+        where they come from, in its place.
+    labels_N, attributes_NA
+        See below.
+
+    Raises
+    ------
+    DataError
+        If the arrays have other dtypes or dimensions, or different numbers of rows.
+    """
+
+    images: ImageSource
 
     labels_N: npt.NDArray[np.int64]
     """Class of each image, counted from 0."""
@@ -26,20 +41,32 @@ class Split:
     attributes_NA: npt.NDArray[np.bool_]
     """Which semantic attributes hold. Read by `core.fidelity` alone, never by training."""
 
-    def __post_init__(self) -> None:
-        rows = {len(self.images_NCHW), len(self.labels_N), len(self.attributes_NA)}
+    def __init__(
+        self,
+        *,
+        images_NCHW: npt.NDArray[np.uint8] | None = None,
+        images: ImageSource | None = None,
+        labels_N: npt.NDArray[np.int64],
+        attributes_NA: npt.NDArray[np.bool_],
+    ) -> None:
+        if images is None and images_NCHW is not None:
+            images = ArrayImages(images_NCHW)
+        elif images is None or images_NCHW is not None:
+            given = "neither" if images is None else "both"
+            raise DataError(f"A split takes `images_NCHW` or `images`, but {given} was given.")
+        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "labels_N", labels_N)
+        object.__setattr__(self, "attributes_NA", attributes_NA)
+        self._check()
+
+    def _check(self) -> None:
+        rows = {len(self.images), len(self.labels_N), len(self.attributes_NA)}
         if len(rows) != 1:
             raise DataError(
                 "A split's arrays must have one row per sample, but there are "
-                f"{len(self.images_NCHW)} images, {len(self.labels_N)} labels and "
+                f"{len(self.images)} images, {len(self.labels_N)} labels and "
                 f"{len(self.attributes_NA)} attribute rows."
             )
-        if self.images_NCHW.ndim != 4 or self.images_NCHW.dtype != np.uint8:
-            raise DataError(
-                "`images_NCHW` must be a uint8 array of four dimensions, but has dtype "
-                f"{self.images_NCHW.dtype} and shape {self.images_NCHW.shape}."
-            )
-
         if self.labels_N.ndim != 1 or self.labels_N.dtype != np.int64:
             raise DataError(
                 "`labels_N` must be an int64 array of one dimension, but has dtype "
@@ -53,6 +80,22 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels_N)
+
+    @property
+    def images_NCHW(self) -> npt.NDArray[np.uint8]:
+        """All pixels of a split that is held in memory, 0 to 255.
+
+        Raises
+        ------
+        DataError
+            If the images are decoded batch by batch.
+        """
+        if not isinstance(self.images, ArrayImages):
+            raise DataError(
+                "`images_NCHW` is there for images in memory alone, but these are decoded batch by "
+                "batch: use `images.batches`."
+            )
+        return self.images.images_NCHW
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,11 +124,10 @@ class Dataset:
                     f"{repeated[0]!r} occurs {names.count(repeated[0])} times."
                 )
         for split_name, split in self.splits():
-            if split.images_NCHW.shape[1:] != self.train.images_NCHW.shape[1:]:
+            if split.images.shape != self.train.images.shape:
                 raise DataError(
                     f"All splits of {self.name!r} must hold images of one shape, but train has "
-                    f"{self.train.images_NCHW.shape[1:]} and {split_name} "
-                    f"{split.images_NCHW.shape[1:]}."
+                    f"{self.train.images.shape} and {split_name} {split.images.shape}."
                 )
             if split.attributes_NA.shape[1] != len(self.attribute_names):
                 raise DataError(
@@ -109,8 +151,7 @@ class Dataset:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
-        channels, height, width = self.train.images_NCHW.shape[1:]
-        return channels, height, width
+        return self.train.images.shape
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         yield "train", self.train
@@ -121,7 +162,10 @@ class Dataset:
         digest = hashlib.sha256()
         digest.update(repr((self.name, self.class_names, self.attribute_names)).encode())
         for split_name, split in self.splits():
-            for array in (split.images_NCHW, split.labels_N, split.attributes_NA):
+            header, content = split.images.identity()
+            digest.update(f"{split_name}{header}".encode())
+            digest.update(content)
+            for array in (split.labels_N, split.attributes_NA):
                 digest.update(f"{split_name}{array.shape}{array.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

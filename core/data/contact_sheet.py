@@ -74,6 +74,7 @@ def contact_sheet(
     part = splits[split]
     rows = _first_rows(dataset, part, per_class)
     captions = [_caption(dataset, part, row) for row in rows]
+    (images_BCHW,) = part.images.batches([np.array(rows, dtype=np.int64)])
 
     columns = min(columns, len(rows))
     num_rows = math.ceil(len(rows) / columns)
@@ -85,7 +86,7 @@ def contact_sheet(
         top = 1 - place // columns / num_rows
         height = _PICTURE_HEIGHT / cell_height / num_rows
         axes = figure.add_axes((left, top - height, 0.94 / columns, height * 0.9))
-        image_HWC = part.images_NCHW[row].transpose(1, 2, 0)
+        image_HWC = images_BCHW[place].permute(1, 2, 0).numpy()
         axes.imshow(
             image_HWC[:, :, 0] if image_HWC.shape[2] == 1 else image_HWC,
             cmap="gray",

@@ -1,4 +1,4 @@
-"""Batches of a split held in memory, in an order that depends on seed and epoch alone.
+"""Batches of a split, in an order that depends on seed and epoch alone.
 
 Shape letters: B samples of a batch, C channels, H height, W width.
 """
@@ -57,7 +57,7 @@ class BatchStream:
                 f"`batch_size` {batch_size} leaves a batch of {smallest} of {self.num_samples} "
                 f"samples for {world_size} workers: choose another batch size or fewer workers."
             )
-        self._images = torch.from_numpy(split.images_NCHW)
+        self._images = split.images
         self._labels = torch.from_numpy(split.labels_N)
         self._batch_size = batch_size
         self._seed = seed
@@ -67,7 +67,11 @@ class BatchStream:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of one epoch, counted from 0."""
         order = np.random.default_rng([self._seed, epoch]).permutation(self.num_samples)
-        for start in range(0, self.num_samples, self._batch_size):
-            whole = order[start : start + self._batch_size]
-            mine = torch.from_numpy(np.array_split(whole, self._world_size)[self._rank])
-            yield Batch(self._images[mine], self._labels[mine], len(whole))
+        wholes = [
+            order[start : start + self._batch_size]
+            for start in range(0, self.num_samples, self._batch_size)
+        ]
+        mine = [np.array_split(whole, self._world_size)[self._rank] for whole in wholes]
+        images = self._images.batches(mine, seed=(self._seed, epoch))
+        for whole, rows, images_BCHW in zip(wholes, mine, images, strict=True):
+            yield Batch(images_BCHW, self._labels[torch.from_numpy(rows)], len(whole))

@@ -1,0 +1,36 @@
+"""Sizes and augmentation: what fits together, and how the config hands them on."""
+
+from typing import Any
+
+import pytest
+
+from core.config import TrainConfig
+from core.errors import ConfigError
+from core.image_options import ImageOptions
+
+PMG = {"resize_size": 550, "crop_size": 448, "augmentation": "crop_flip"}
+
+
+def test_the_config_hands_its_sizes_on() -> None:
+    assert TrainConfig.from_dict(PMG).image_options == ImageOptions(**PMG)
+    assert TrainConfig().image_options == ImageOptions()
+    assert ImageOptions(**PMG).decodes
+    assert not ImageOptions().decodes
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"resize_size": 0, "crop_size": 0}, "`resize_size` must be at least 1, but got 0"),
+        ({"resize_size": 5, "crop_size": 0}, "`crop_size` must be at least 1, but got 0"),
+        ({"resize_size": 5}, "must be given together, but got 5 and None"),
+        ({"crop_size": 5}, "must be given together, but got None and 5"),
+        ({"resize_size": 5, "crop_size": 6}, "must be at most `resize_size`, but got 6 and 5"),
+        ({"augmentation": "crop_flip"}, "must be 'none' without `resize_size`.*got 'crop_flip'"),
+        ({"augmentation": "flip"}, "`augmentation` must be one of 'none', 'crop_flip'"),
+        ({"resize_size": 5.5, "crop_size": 5}, "`resize_size` must be an integer, but got 5.5"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig.from_dict(values)
