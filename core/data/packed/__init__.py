@@ -1,0 +1,29 @@
+"""The packed form of a dataset: Arrow files with a manifest, made once and memory-mapped.
+
+A packed dataset is a folder, local or of an object store::
+
+    manifest.json                 names, counts, checksums, what was left out; written last
+    shards/shard-00000.arrow      Arrow IPC files, uncompressed
+    shards/shard-00000.json       what packing goes on from, as is job.json
+
+>>> manifest = pack(archive, "packed/cub")
+>>> table = open_table("packed/cub")
+"""
+
+from core.data.packed._manifest import Manifest, Shard, Skipped
+from core.data.packed._pack import Progress, pack
+from core.data.packed._read import localize, open_table, read_columns, verify
+from core.data.packed._schema import packed_schema
+
+__all__ = [
+    "Manifest",
+    "Progress",
+    "Shard",
+    "Skipped",
+    "localize",
+    "open_table",
+    "pack",
+    "packed_schema",
+    "read_columns",
+    "verify",
+]
