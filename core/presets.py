@@ -2,7 +2,7 @@
 
 A preset is printed whenever it is used. Its tree is as deep as a leaf for each class takes, and
 its sparsity weight, where it is not the paper's, was chosen on minival accuracy alone
-(`sweep.sparsity_weight`).
+(`sweep.sparsity_weight`). The sizes of images are PMG's.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from core.config import TrainConfig
+
+_PMG_IMAGES: Mapping[str, Any] = MappingProxyType(
+    {"resize_size": 550, "crop_size": 448, "augmentation": "crop_flip"}
+)
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -40,6 +44,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "drops_to_stop": None,
             }
         ),
+        "cub": _PMG_IMAGES,
+        "awa2": MappingProxyType({**_PMG_IMAGES, "max_depth": 6}),
+        "apascal": MappingProxyType({**_PMG_IMAGES, "max_depth": 5}),
+        "ayahoo": MappingProxyType({**_PMG_IMAGES, "max_depth": 4}),
     }
 )
 

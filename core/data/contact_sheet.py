@@ -18,6 +18,7 @@ from core.data._registry import DATASETS, load_dataset
 from core.data._types import Dataset, Split
 from core.data.field_guide import FieldGuideParams, load_field_guide
 from core.errors import ConfigError, CoreError
+from core.presets import preset_config
 
 __all__ = ["contact_sheet", "main"]
 
@@ -151,6 +152,7 @@ def _load(options: argparse.Namespace) -> Dataset:
         return load_dataset(
             options.dataset,
             root=options.root,
+            images=preset_config(options.dataset).image_options,
             split_seed=options.split_seed,
             cache_dir=options.cache_dir,
         )

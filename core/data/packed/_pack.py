@@ -3,6 +3,7 @@
 Shape letters: N objects, A attributes.
 """
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
@@ -22,6 +23,7 @@ from core.data.packed._place import TEMPORARY, Place, StrPath
 from core.data.packed._pool import available_cores, ordered_map
 from core.data.packed._schema import (
     ATTRIBUTES,
+    CRC32,
     FILE,
     HEIGHT,
     IMAGE,
@@ -282,6 +284,7 @@ class _Packing:
             ROW: pa.array(rows, pa.int64()),
             HEIGHT: pa.array([image.height for image in images], pa.int32()),
             WIDTH: pa.array([image.width for image in images], pa.int32()),
+            CRC32: pa.array([zlib.crc32(image.data) for image in images], pa.uint32()),
         }
         return pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
 

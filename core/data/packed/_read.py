@@ -33,7 +33,8 @@ def open_table(path: StrPath) -> pa.Table:
     pyarrow.Table
         One row an image, in the archive's order: image (large_binary, an encoded JPEG or PNG),
         label (int32), is_test (bool), attributes (fixed_size_list of bool), file (string), row
-        (int64, the row in the archive), height and width (int32, pixels of the stored image).
+        (int64, the row in the archive), height and width (int32, pixels of the stored image),
+        crc32 (uint32, of the stored image's bytes).
 
     Raises
     ------

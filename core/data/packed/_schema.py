@@ -7,6 +7,7 @@ import pyarrow as pa
 
 IMAGE, LABEL, IS_TEST, ATTRIBUTES = "image", "label", "is_test", "attributes"
 FILE, ROW, HEIGHT, WIDTH = "file", "row", "height", "width"
+CRC32 = "crc32"
 
 
 def packed_schema(num_attributes: int) -> pa.Schema:
@@ -27,5 +28,7 @@ def packed_schema(num_attributes: int) -> pa.Schema:
             pa.field(ROW, pa.int64(), nullable=False),
             pa.field(HEIGHT, pa.int32(), nullable=False),
             pa.field(WIDTH, pa.int32(), nullable=False),
+            # Of the image's bytes: a damaged JPEG often decodes without an error.
+            pa.field(CRC32, pa.uint32(), nullable=False),
         ]
     )

@@ -45,7 +45,7 @@ def test_a_split_takes_one_of_them(images: dict[str, object], given: str) -> Non
 
 def test_images_that_are_decoded_are_no_array() -> None:
     split = Split(images=_Elsewhere(), labels_N=LABELS, attributes_NA=ATTRIBUTES)
-    with pytest.raises(DataError, match="decoded batch by batch: use `images.batches`"):
+    with pytest.raises(DataError, match=r"decoded batch by batch: use `images\.batches`"):
         _ = split.images_NCHW
 
 
