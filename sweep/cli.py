@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.config import FIELD_NAMES, TrainConfig, did_you_mean
-from core.data import DATASETS
+from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS
 from core.errors import CoreError
 from core.presets import PRESETS, preset_config
 from sweep.errors import SweepError
@@ -140,9 +140,18 @@ def add_run_flags(
     """Add every shared flag. A test freezes this list."""
     what = parser.add_argument_group("what to run")
     what.add_argument(
-        "--dataset", choices=DATASETS, default="digits", help="bundled dataset (default: digits)"
+        "--dataset",
+        choices=DATASETS,
+        default="digits",
+        help=f"bundled: {', '.join(BUNDLED_DATASETS)}; packed: {', '.join(PACKED_DATASETS)} "
+        "(default: digits)",
     )
-    what.add_argument("--data", metavar="DIR", help="folder of a dataset that is not bundled")
+    what.add_argument(
+        "--data",
+        metavar="PATH",
+        help="where `python -m core.data.pack` put a packed dataset: a folder that all nodes have, "
+        "s3:// or gs://",
+    )
     if with_seeds:
         what.add_argument(
             "--seeds",
@@ -198,6 +207,14 @@ def add_run_flags(
     )
     how.add_argument("--workers-per-trial", type=positive, default=1, metavar="N")
     how.add_argument(
+        "--loader-workers",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="processes that decode a packed dataset's images, for each worker and beside its "
+        "CPUs (default: 0, the worker decodes)",
+    )
+    how.add_argument(
         "--max-concurrent",
         type=positive,
         metavar="N",
@@ -220,11 +237,7 @@ def add_run_flags(
 
 def run_options_from(options: argparse.Namespace) -> RunOptions:
     """Check folders and fill in the defaults that depend on one another."""
-    if options.data is not None and not Path(options.data).is_dir():
-        raise SweepError(
-            f"--data {options.data!r} is no folder: give the folder that the dataset's archive "
-            "unpacked to."
-        )
+    check_data(options.dataset, options.data, options.loader_workers)
     output: Path = options.output or _default_output()
     if output.exists() and not output.is_dir():
         raise SweepError(f"--output {str(output)!r} is a file: give a folder.")
@@ -234,7 +247,7 @@ def run_options_from(options: argparse.Namespace) -> RunOptions:
         tracking_uri=options.tracking_uri or f"sqlite:///{output / 'mlflow.db'}",
         storage=options.storage or str(output / "trials"),
         address=options.address,
-        data_root=options.data,
+        data_root=_absolute(options.data),
         executor=options.executor,
         cpus=options.cpus_per_trial,
         gpus=options.gpus_per_trial,
@@ -242,7 +255,40 @@ def run_options_from(options: argparse.Namespace) -> RunOptions:
         max_concurrent=options.max_concurrent,
         retries=options.retries,
         wait_for_nodes=options.wait_for_nodes,
+        loader_workers=options.loader_workers,
     )
+
+
+def check_data(dataset: str, data: str | None, loader_workers: int) -> None:
+    """Refuse a packed dataset without its place, and a bundled one with it.
+
+    Raises
+    ------
+    SweepError
+        With the flag to give or to leave out.
+    """
+    if dataset in BUNDLED_DATASETS:
+        for flag, given in (("--data", data), ("--loader-workers", loader_workers)):
+            if given:
+                raise SweepError(
+                    f"{flag} is for packed datasets, and {dataset!r} is bundled: leave it out, or "
+                    f"give --dataset {', '.join(PACKED_DATASETS[:-1])} or {PACKED_DATASETS[-1]}."
+                )
+    elif data is None:
+        raise SweepError(
+            f"--dataset {dataset} needs --data PATH, where `python -m core.data.pack {dataset} "
+            "--root DIR --out PATH` put it."
+        )
+    elif "://" not in data and not Path(data).is_dir():
+        raise SweepError(
+            f"--data {data!r} is no folder: give the one that `python -m core.data.pack` wrote, or "
+            "its s3:// or gs:// URI."
+        )
+
+
+def _absolute(data: str | None) -> str | None:
+    """Workers have working folders of their own."""
+    return data if data is None or "://" in data else str(Path(data).absolute())
 
 
 def _default_output() -> Path:

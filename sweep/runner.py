@@ -51,6 +51,8 @@ class RunOptions:
     max_concurrent: int | None = None
     retries: int = 0
     wait_for_nodes: bool = False
+    loader_workers: int = 0
+    """Processes that decode images, of each worker."""
 
     @property
     def chosen_executor(self) -> Literal["actor", "train"]:
@@ -95,9 +97,11 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
     for trunk in {trial.config.trunk for trial in spec.trials()}:
         check_trunk(trunk)
     check_batch_statistics(spec.base, options)
-    dataset = load_dataset(
-        spec.base.dataset, root=options.data_root, split_seed=spec.base.split_seed
-    )
+    dataset = load_data(spec.base, options)
+    sizes = {trial.config.image_options: trial.config for trial in spec.trials()}
+    for images, config in sizes.items():
+        if images != spec.base.image_options:
+            load_data(config, options)
     sweep_id = spec.sweep_id(dataset.fingerprint)
     with open_sweep(spec.name, spec.title, sweep_id, dataset, options) as (runs, settings):
         trials = {trial.hash: trial for trial in spec.trials()}
@@ -135,6 +139,23 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
         num_skipped=len(finished),
         seconds=seconds,
         parallel=parallel,
+    )
+
+
+def load_data(config: TrainConfig, options: RunOptions) -> Dataset:
+    """The data as the trials of a config will load it.
+
+    Raises
+    ------
+    CoreError
+        If they could not.
+    """
+    return load_dataset(
+        config.dataset,
+        root=options.data_root,
+        images=config.image_options,
+        split_seed=config.split_seed,
+        num_workers=options.loader_workers,
     )
 
 
@@ -223,6 +244,7 @@ def open_sweep(
             cpus=options.cpus,
             gpus=options.gpus,
             workers=options.workers,
+            loader_workers=options.loader_workers,
         )
 
     with SweepRuns(client, experiment_id, sweep_id=sweep_id, title=title, tags=tags) as runs:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from core.backbones import check_trunk
-from core.data import load_dataset
 from search_spaces.joint import PAPER_DEFAULTS, SPACE
 from sweep.cli import (
     EXIT_OK,
@@ -30,6 +29,7 @@ from sweep.cli import (
     ui_command,
 )
 from sweep.report.search import report
+from sweep.runner import load_data
 from sweep.spec import sweep_identity
 from sweep.study import OBJECTIVES, SAMPLERS, Search, open_storage, open_study, run_search
 
@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         console.print(f"{options.num_trials} trials; first: {dict(PAPER_DEFAULTS)}")
         return EXIT_OK
     run_options = run_options_from(options)
-    dataset = load_dataset(base.dataset, root=run_options.data_root, split_seed=base.split_seed)
+    dataset = load_data(base, run_options)
     fixed = {key: value for key, value in base.to_dict().items() if key not in SPACE}
     fixed["objective"] = options.objective
     search = Search(

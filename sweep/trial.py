@@ -21,6 +21,7 @@ from core.config import TrainConfig
 from core.data import Dataset, load_dataset
 from core.distributed import rank, world_size
 from core.evaluation import Evaluation, evaluate
+from core.image_options import ImageOptions
 from core.state import TrainState
 from core.tree import DecisionTree, draw_tree
 from sweep import metrics
@@ -44,6 +45,9 @@ class TrialSettings:
     cpus: int
     gpus: float
     workers: int
+    loader_workers: int = 0
+    """Processes that decode images for each worker."""
+
     report_seconds: float = 1.0
     """Epochs shorter than this are reported several at a time."""
 
@@ -89,7 +93,13 @@ class TrialRun:
     def __init__(self, config: TrainConfig, settings: TrialSettings, device: str = "cpu") -> None:
         self._settings = settings
         self._store = TrialStore.of(settings.storage, settings.sweep_id, config.hash)
-        self._dataset = _dataset(config.dataset, settings.data_root, config.split_seed)
+        self._dataset = _dataset(
+            config.dataset,
+            settings.data_root,
+            config.image_options,
+            config.split_seed,
+            settings.loader_workers,
+        )
         self._state = TrainState.create(
             config,
             in_channels=self._dataset.image_shape[0],
@@ -200,9 +210,13 @@ def _row(result: EpochResult, evaluation: Evaluation | None) -> Row:
 
 
 @functools.lru_cache(maxsize=2)
-def _dataset(name: str, root: str | None, split_seed: int) -> Dataset:
+def _dataset(
+    name: str, root: str | None, images: ImageOptions, split_seed: int, num_workers: int
+) -> Dataset:
     """Trials that reuse a process share the data as well."""
-    return load_dataset(name, root=root, split_seed=split_seed)
+    return load_dataset(
+        name, root=root, images=images, split_seed=split_seed, num_workers=num_workers
+    )
 
 
 def set_threads(count: int) -> None:

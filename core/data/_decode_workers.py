@@ -10,10 +10,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from core.data._decoder import Decoder, Request
 from core.errors import DataError
 
-_PRELOADED = ["__main__", "core.data._decode_workers"]
-_START_METHOD = "forkserver"
-"""A plain fork would copy the locks of a process that has threads, as a Ray worker has."""
-
 
 class DecodePool:
     """Yields what a decoder makes of requests, in their order.
@@ -64,15 +60,12 @@ class _Workers:
 
     def __init__(self, decoder: Decoder, num_workers: int) -> None:
         self._requests = _Requests()
-        context = torch.multiprocessing.get_context(_START_METHOD)
-        context.set_forkserver_preload(_PRELOADED)
         self._loader: DataLoader[Tensor | str] = DataLoader(
             _Decoded(decoder),
             batch_size=None,
             sampler=self._requests,
             num_workers=num_workers,
             collate_fn=_as_it_is,
-            multiprocessing_context=context,
             persistent_workers=True,
             # A loader without its own generator would draw from, and move, the global one.
             generator=torch.Generator(),
@@ -110,7 +103,7 @@ class _Decoded(Dataset[Tensor | str]):
             return str(error)
 
 
-def _as_it_is(batch: Tensor | str) -> Tensor | str:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

@@ -4,6 +4,7 @@ Shape letters: B samples of a batch, C channels, H height, W width.
 """
 
 import io
+import math
 import struct
 import zlib
 from functools import cached_property
@@ -80,7 +81,8 @@ class Decoder:
 
     def _read_one(self, row: int, seed: tuple[int, ...] | None, out_CHW: Tensor) -> None:
         image_CHW = self._columns.image(row)
-        shape = resized_shape(*image_CHW.shape[1:], self.resize_size)
+        _, height, width = image_CHW.shape
+        shape = resized_shape(height, width, self.resize_size)
         if seed is None or self.options.augmentation == "none":
             crop = centre_crop(*shape, self.crop_size)
         else:
@@ -138,5 +140,5 @@ def _empty(*shape: int) -> Tensor:
     """Memory for a batch; in a worker process, memory that it shares with the one it serves."""
     if get_worker_info() is None:
         return torch.empty(shape, dtype=torch.uint8)
-    storage = torch.UntypedStorage._new_shared(int(np.prod(shape)), device="cpu")
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)  # type: ignore[call-overload]
+    storage = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)

@@ -157,7 +157,7 @@ def test_damaged_bytes_name_shard_and_row(
     assert f"({archive.files[test[-1]]}) is damaged: its bytes do not match" in message
     assert "Traceback" not in message
     assert "\n" not in message
-    # The rest can still be read, with the same workers.
+    # What is whole can still be read.
     (first,) = dataset.test.images.batches([np.arange(3)])
     assert len(first) == 3
 

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from core.data import DATASETS, load_dataset, load_digits
+from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS, load_dataset, load_digits
 from core.errors import ConfigError
+from core.image_options import ImageOptions
+from core.presets import preset_config
 
 
 def test_every_name_loads_the_dataset_of_that_name(tmp_path: Path) -> None:
-    assert DATASETS == ("digits", "field_guide")
-    for name in DATASETS:
+    assert BUNDLED_DATASETS == ("digits", "field_guide")
+    for name in BUNDLED_DATASETS:
         dataset = load_dataset(name, cache_dir=tmp_path)
         assert dataset.name == name
         assert len(dataset.train) > 5 * len(dataset.minival) > 0
@@ -29,7 +31,7 @@ def test_the_split_seed_is_passed_on() -> None:
     [
         ("feild_guide", "'feild_guide' is none of 'digits', .* Did you mean 'field_guide'"),
         ("Digits", "Did you mean 'digits'"),
-        ("imagenet", r"'imagenet' is none of 'digits', 'field_guide'\.$"),
+        ("imagenet", r"'imagenet' is none of 'digits', 'field_guide', .*'ayahoo'\.$"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str) -> None:
@@ -37,7 +39,23 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str
         load_dataset(name)
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_bundled_datasets_refuse_a_root(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="`root` must be None"):
-        load_dataset(name, root=tmp_path)
+@pytest.mark.parametrize("name", BUNDLED_DATASETS)
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"root": "x"}, "`root` must be None for .* but got 'x'"),
+        ({"images": ImageOptions(resize_size=5, crop_size=4)}, "must be None for .* but got 5 and"),
+        ({"num_workers": 2}, "`num_workers` must be 0 for .* but got 2"),
+    ],
+)
+def test_bundled_datasets_refuse_what_packed_ones_need(
+    name: str, setting: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_dataset(name, **setting)  # type: ignore[arg-type]
+
+
+def test_bundled_and_packed_together_are_all() -> None:
+    assert DATASETS == BUNDLED_DATASETS + PACKED_DATASETS
+    assert all(preset_config(name).image_options.decodes for name in PACKED_DATASETS)
+    assert not any(preset_config(name).image_options.decodes for name in BUNDLED_DATASETS)
