@@ -6,6 +6,7 @@ Shape letters: C channels, H height, W width.
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -46,7 +47,7 @@ def random_crop(height: int, width: int, size: int, generator: np.random.Generat
     return Crop(height, width, int(top), int(left), size, bool(generator.random() < 0.5))
 
 
-def write_crop(image_CHW: Tensor, crop: Crop, out_CHW: Tensor) -> None:
+def write_crop(image_CHW: Tensor, crop: Crop, out_CHW: npt.NDArray[np.uint8]) -> None:
     """Resize an image (bilinear, antialiased), cut the crop and write it.
 
     The same pixels as torchvision's `Resize`, `Pad` with black, `crop` and `hflip` give one after
@@ -55,24 +56,24 @@ def write_crop(image_CHW: Tensor, crop: Crop, out_CHW: Tensor) -> None:
     Parameters
     ----------
     image_CHW
-        uint8, channels last in memory.
+        uint8, channels last in memory. Channels beyond those of `out_CHW` are left out.
     crop
         For this image's resized shape.
     out_CHW
-        uint8, size x size; every pixel is written.
+        Square of the crop's size; every pixel is written.
     """
     top, bottom = max(crop.top, 0), min(crop.top + crop.size, crop.height)
     left, right = max(crop.left, 0), min(crop.left + crop.size, crop.width)
-    if bottom <= top or right <= left:
-        out_CHW.zero_()  # nothing but border
-        return
-    part_CHW = _resized(image_CHW, crop.height, crop.width, bottom, right)[:, top:, left:]
-    if crop.mirrored:
-        part_CHW = part_CHW.flip(2)
-        left, right = 2 * crop.left + crop.size - right, 2 * crop.left + crop.size - left
     if (bottom - top, right - left) != (crop.size, crop.size):
-        out_CHW.zero_()
-    out_CHW[:, top - crop.top : bottom - crop.top, left - crop.left : right - crop.left] = part_CHW
+        out_CHW.fill(0)
+        if bottom <= top or right <= left:
+            return  # nothing but border
+    part_CHW = _resized(image_CHW, crop.height, crop.width, bottom, right)[:, top:, left:].numpy()
+    if crop.mirrored:
+        out_CHW = out_CHW[:, :, ::-1]
+    rows = slice(top - crop.top, bottom - crop.top)
+    columns = slice(left - crop.left, right - crop.left)
+    out_CHW[:, rows, columns] = part_CHW[: len(out_CHW)]
 
 
 def _resized(image_CHW: Tensor, height: int, width: int, bottom: int, right: int) -> Tensor:

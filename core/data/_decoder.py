@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 from PIL import Image
@@ -65,21 +66,21 @@ class Decoder:
         return _Columns(self.folder)
 
     def read(self, request: Request) -> Tensor:
-        """Return uint8 (B, C, H, W), channels last in memory.
+        """Return uint8 (B, C, H, W).
 
         Raises
         ------
         DataError
             If an image cannot be decoded or was changed since it was packed.
         """
-        size = self.crop_size
-        batch_BHWC = _empty(len(request.rows), size, size, CHANNELS)
-        batch_BCHW = batch_BHWC.permute(0, 3, 1, 2)
-        for out_CHW, row in zip(batch_BCHW, request.rows.tolist(), strict=True):
+        batch_BCHW = _empty(len(request.rows), CHANNELS, self.crop_size, self.crop_size)
+        for out_CHW, row in zip(batch_BCHW.numpy(), request.rows.tolist(), strict=True):
             self._read_one(row, request.seed, out_CHW)
         return batch_BCHW
 
-    def _read_one(self, row: int, seed: tuple[int, ...] | None, out_CHW: Tensor) -> None:
+    def _read_one(
+        self, row: int, seed: tuple[int, ...] | None, out_CHW: npt.NDArray[np.uint8]
+    ) -> None:
         image_CHW = self._columns.image(row)
         _, height, width = image_CHW.shape
         shape = resized_shape(height, width, self.resize_size)
@@ -108,14 +109,14 @@ class _Columns:
         self._widths = table.column("width").to_numpy()
 
     def image(self, row: int) -> Tensor:
+        """(C, H, W), channels last in memory, perhaps with a channel of padding."""
         content: pa.Buffer = self._images[row].as_buffer()
         if zlib.crc32(content) != self._checksums[row]:
             raise self._damaged(row, "its bytes do not match their checksum")
         try:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 rgb = image if image.mode == "RGB" else image.convert("RGB")
-                # Copied, since torch takes no memory that must not be written.
-                pixels = torch.frombuffer(bytearray(rgb.tobytes()), dtype=torch.uint8)
+                image_CHW = _shared_pixels(rgb)
         except (OSError, SyntaxError, ValueError, struct.error) as error:
             reason = str(error).splitlines()[0].rstrip(".")
             raise self._damaged(row, f"it cannot be decoded ({reason})") from error
@@ -125,7 +126,7 @@ class _Columns:
                 row,
                 f"it must have {width} x {height} pixels, but has {rgb.width} x {rgb.height}",
             )
-        return pixels.view(height, width, CHANNELS).permute(2, 0, 1)
+        return image_CHW
 
     def _damaged(self, row: int, reason: str) -> DataError:
         shard = int(np.searchsorted(self._first_rows, row, side="right")) - 1
@@ -134,6 +135,15 @@ class _Columns:
             f"{str(self._folder)!r} ({self._names[row].as_py()}) is damaged: {reason}. Copy the "
             "shard again from where it is whole, or pack anew."
         )
+
+
+def _shared_pixels(image: Image.Image) -> Tensor:
+    """Pillow's own memory, which has a channel of padding, or a copy of an image in two pieces."""
+    try:
+        pixels = torch.from_dlpack(pa.array(image).values)  # type: ignore[attr-defined]
+    except ValueError:
+        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+    return pixels.view(image.height, image.width, -1).permute(2, 0, 1)
 
 
 def _empty(*shape: int) -> Tensor:

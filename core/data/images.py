@@ -52,7 +52,7 @@ class ImageSource(Protocol):
         Yields
         ------
         Tensor
-            uint8 (B, C, H, W), in any memory format.
+            uint8 (B, C, H, W).
 
         Raises
         ------

@@ -172,6 +172,20 @@ def test_an_image_that_is_none_names_shard_and_row(packed: Path, tmp_path: Path)
             all_images(load(out))
 
 
+def test_an_image_too_large_for_one_piece_of_memory(tmp_path: Path) -> None:
+    """Pillow keeps more than 16 MiB in pieces, which cannot be shared."""
+    archive = make_archive(tmp_path, 9, name="cub")
+    for row, file in enumerate(archive.files):
+        if archive.is_test_N[row]:
+            picture = Image.linear_gradient("L").resize((2100, 2110)).convert("RGB")
+            picture.save(tmp_path / file)
+    pack(archive, tmp_path / "cub", image_size=None, num_workers=1)
+    (batch,) = load(tmp_path / "cub").test.images.batches([np.arange(2)])
+    with Image.open(tmp_path / archive.files[3]) as image:
+        small = v2.functional.resize(v2.functional.pil_to_tensor(image), [24], antialias=True)
+    assert torch.equal(batch[0], v2.functional.center_crop(small, [16]))
+
+
 def bytes_of_size(width: int, height: int) -> bytes:
     sink = pa.BufferOutputStream()
     Image.new("RGB", (width, height)).save(sink, "JPEG")

@@ -19,9 +19,13 @@ def picture(height: int, width: int) -> torch.Tensor:
 
 
 def cropped(image: torch.Tensor, crop: Crop) -> torch.Tensor:
-    out = torch.full((crop.size, crop.size, 3), 77, dtype=torch.uint8).permute(2, 0, 1)
-    write_crop(image, crop, out)
-    return out
+    """The crop from an image as it is, and from one with a channel of padding, as Pillow's."""
+    padded = torch.nn.functional.pad(image.permute(1, 2, 0), (0, 1), value=99).permute(2, 0, 1)
+    outs = [np.full((3, crop.size, crop.size), 77, dtype=np.uint8) for _ in range(2)]
+    for out, source in zip(outs, (image, padded), strict=True):
+        write_crop(source, crop, out)
+    assert np.array_equal(*outs)
+    return torch.from_numpy(outs[0])
 
 
 @settings(max_examples=60, deadline=None)
