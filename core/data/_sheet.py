@@ -74,6 +74,7 @@ def draw_sheet(cells: Sequence[Cell], *, columns: int) -> Figure:
             interpolation="antialiased" if is_reduced else "nearest",
         )
         axes.set_axis_off()
+        axes.set_anchor("N")
         axes.set_title(cell.title, fontsize=8, pad=3)
         axes.text(
             0.5, -0.02, cell.caption, transform=axes.transAxes, fontsize=5.5, ha="center", va="top"

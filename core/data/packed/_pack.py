@@ -50,7 +50,7 @@ DEFAULT_MAX_UNREADABLE = 0.01
 _CHUNK_ROWS = 8
 """Images that a worker is sent at once."""
 
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 8 << 20
 """A record batch ends at this size of its images, so that memory does not grow with a shard."""
 
 
