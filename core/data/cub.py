@@ -126,7 +126,7 @@ def read_cub(root: StrPath, *, min_certainty: int | None = None) -> Archive:
             "Boxes of bounding_boxes.txt without area are taken as the whole image "
             f"({len(names)}): {first_names(names)}."
         )
-    empty = [name for label, name in enumerate(class_names) if label not in set(labels)]
+    empty = [class_names[label] for label in sorted(set(range(len(class_names))) - set(labels))]
     if empty:
         warnings.append(
             f"Classes of classes.txt without an image ({len(empty)}): {first_names(empty)}."

@@ -35,6 +35,21 @@ def test_every_class_gives_its_share_and_the_sum_is_exact(
         assert of_class >= min(int(count * size / len(labels_N)), size - 1)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "count", "shares"),
+    [
+        ([7, 3], 3, [2, 1]),  # 2.1 and 0.9
+        ([5, 5], 3, [2, 1]),  # 1.5 and 1.5: the lower label
+        ([1, 9], 2, [0, 2]),  # 0.2 and 1.8
+        ([1, 1, 4], 3, [0, 0, 3]),  # 0.5, 0.5 and 2, but each class keeps a row
+    ],
+)
+def test_shares_worked_out_by_hand(sizes: list[int], count: int, shares: list[int]) -> None:
+    labels_N = np.repeat(np.arange(len(sizes)), sizes)
+    is_out_N = stratified_group_holdout(labels_N, np.arange(len(labels_N)), count, seed=0)
+    assert np.bincount(labels_N, weights=is_out_N).tolist() == shares
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     groups=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4)), min_size=8, max_size=40),
