@@ -7,7 +7,6 @@ command goes on with what is left.
 """
 
 import argparse
-import importlib
 import json
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from rich.console import Console
 from core.data._command import OneLineParser, shown_size
 from core.data._packing_progress import PackingProgress
 from core.data.archive import Archive
+from core.data.archives import ARCHIVES, read_archive
 from core.data.packed import Manifest, pack
 from core.data.packed._pack import (
     DEFAULT_IMAGE_SIZE,
@@ -25,7 +25,7 @@ from core.data.packed._pack import (
     DEFAULT_QUALITY,
     DEFAULT_ROWS_PER_SHARD,
 )
-from core.errors import CoreError
+from core.errors import ConfigError, CoreError
 
 __all__ = ["main"]
 
@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     try:
-        archive = _read(options.name, options.root, dict(options.option))
+        reader_options = _reader_options(options.option)
+        archive = read_archive(options.name, options.root, **reader_options)
         _tell_oddities(archive)
         with PackingProgress(Console(stderr=True, highlight=False)) as progress:
             manifest = pack(
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 rows_per_shard=options.rows_per_shard,
                 num_workers=options.workers,
                 max_unreadable=options.max_unreadable,
-                options=dict(options.option),
+                options=reader_options,
                 on_progress=progress,
             )
     except (CoreError, OSError) as error:
@@ -67,10 +68,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _EXIT_OK
 
 
-def _read(name: str, root: str, options: dict[str, Any]) -> Archive:
-    archives = importlib.import_module("core.data.archives")
-    archive: Archive = archives.read_archive(name, root, **options)
-    return archive
+def _reader_options(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in ("name", "root"):
+            raise ConfigError(f"--option is for the reader's own options, and {key!r} is none.")
+        if key in options:
+            raise ConfigError(f"--option {key} must be given once, but is given again.")
+        options[key] = value
+    return options
 
 
 def _tell_oddities(archive: Archive) -> None:
@@ -119,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: python -m core.data.pack cub --root CUB_200_2011 --out packed/cub",
         allow_abbrev=False,
     )
-    parser.add_argument("name", help="cub, awa2, apascal or ayahoo")
+    parser.add_argument("name", help=f"one of {', '.join(ARCHIVES)}")
     parser.add_argument(
         "--root", required=True, metavar="DIR", help="folder of the archive, as it unpacks"
     )

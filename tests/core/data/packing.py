@@ -53,23 +53,3 @@ def files_below(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def write_awa2(root: Path, images_per_class: int, size: tuple[int, int] = (40, 30)) -> Path:
-    """An archive of three classes on disk, as AwA2 unpacks."""
-    root.mkdir()
-    names = ("antelope", "grizzly+bear", "killer+whale")
-    predicates = ("black", "stripes", "swims", "big")
-    table_KA = ((0, 0, 0, 1), (1, 0, 0, 1), (1, 0, 1, 1))
-    for file, words in (("classes.txt", names), ("predicates.txt", predicates)):
-        lines = [f"{index:6d}\t{word}\n" for index, word in enumerate(words, start=1)]
-        (root / file).write_text("".join(lines))
-    rows = ["  ".join(map(str, row)) + "\n" for row in table_KA]
-    (root / "predicate-matrix-binary.txt").write_text("".join(rows))
-    for label, name in enumerate(names):
-        folder = root / "JPEGImages" / name
-        folder.mkdir(parents=True)
-        for number in range(images_per_class):
-            picture = Image.fromarray(pixels(100 * label + number, *size))
-            picture.save(folder / f"{name}_{number:05d}.jpg")
-    return root

@@ -9,28 +9,36 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from core.data._command import shown_size
 from core.data._packing_progress import PackingProgress, progress_line
+from core.data.archives import ARCHIVES, read_archive
 from core.data.pack import main
-from core.data.packed import Manifest, Progress, verify
-from tests.core.data.packing import files_below, write_awa2
-
-pytest.importorskip("core.data.archives")
+from core.data.packed import Manifest, Progress, open_table, verify
+from tests.core.data.archives_on_disk import small_table, write_archive, write_awa2
+from tests.core.data.packing import files_below, pixels
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
 def awa2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_awa2(tmp_path_factory.mktemp("archive") / "Animals_with_Attributes2", 5)
+    table = small_table("awa2", images_per_class=5)
+    return write_archive("awa2", tmp_path_factory.mktemp("awa2"), table)
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Enough pixels that packing takes some seconds."""
-    return write_awa2(tmp_path_factory.mktemp("large") / "awa2", 40, size=(700, 500))
+    """120 images with enough pixels that packing takes some seconds."""
+    table = small_table("awa2", images_per_class=40)
+    root = write_awa2(tmp_path_factory.mktemp("large"), table, images=False)
+    for seed, file in enumerate(table.files):
+        path = root / "JPEGImages" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels(seed, 700, 500)).save(path)
+    return root
 
 
 def arguments(root: Path, out: Path, *more: str) -> list[str]:
@@ -68,6 +76,13 @@ def members_of_session(leader: int) -> list[int]:
     return found
 
 
+def wait_until_nobody_is_left(leader: int) -> None:
+    deadline = time.monotonic() + 20
+    while members_of_session(leader):
+        assert time.monotonic() < deadline, "a worker outlived the command"
+        time.sleep(0.05)
+
+
 def test_the_command_packs_and_says_what(
     awa2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +104,23 @@ def test_the_command_packs_and_says_what(
     assert [check["what"] for check in document["checks"]][:2] == ["images", "classes"]
 
 
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_every_archive_is_packed_as_its_reader_gives_it(name: str, tmp_path: Path) -> None:
+    root, out = write_archive(name, tmp_path / "archive"), tmp_path / "out"
+    command = [name, "--root", str(root), "--out", str(out), "--workers", "1"]
+    assert main(command) == 0
+    archive, table = read_archive(name, root), open_table(out)
+    assert table["file"].to_pylist() == list(archive.files)
+    assert table["label"].to_pylist() == archive.labels_N.tolist()
+    assert table["is_test"].to_pylist() == archive.is_test_N.tolist()
+    assert table["attributes"].to_pylist() == archive.attributes_NA.tolist()
+    if archive.crops:
+        assert archive.boxes_N4 is not None
+        sides_N2 = archive.boxes_N4[:, 2:] - archive.boxes_N4[:, :2]
+        assert table["width"].to_pylist() == sides_N2[:, 0].tolist()
+        assert table["height"].to_pylist() == sides_N2[:, 1].tolist()
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -99,6 +131,8 @@ def test_the_command_packs_and_says_what(
         (["--option", "seed"], "must be KEY=VALUE, but got 'seed'"),
         (["--option", "test_sed=3"], "Did you mean 'test_seed'?"),
         (["--out", "nfs://host/x"], "'nfs://host/x' must be a local folder or a URI"),
+        (["--option", "root=x"], "'root' is none"),
+        (["--option", "test_seed=1", "--option", "test_seed=2"], "must be given once"),
         (["--root", "absent"], "absent"),
         (["--qualty", "3"], "unrecognized arguments: --qualty 3"),
     ],
@@ -131,10 +165,7 @@ def test_a_killed_run_leaves_no_process_and_goes_on(large: Path, tmp_path: Path)
     wait_for(out / "shards" / "shard-00001.json", killed)
     killed.kill()
     killed.communicate(timeout=30)
-    deadline = time.monotonic() + 20
-    while members_of_session(killed.pid):
-        assert time.monotonic() < deadline, "workers outlived the killed command"
-        time.sleep(0.05)
+    wait_until_nobody_is_left(killed.pid)
     left = files_below(out)
     assert "manifest.json" not in left
     kept = sorted(name for name in left if name.endswith(".arrow"))
@@ -167,7 +198,7 @@ def test_ctrl_c_ends_with_130_and_one_line(large: Path, tmp_path: Path) -> None:
     *progress, last = errors.splitlines()
     assert last == "Interrupted. Run the same command again to go on with what is left."
     assert all("images/s" in line for line in progress)
-    assert members_of_session(process.pid) == []
+    wait_until_nobody_is_left(process.pid)
     left = files_below(out)
     assert "manifest.json" not in left
     assert not any(name.endswith(".tmp") for name in left)
