@@ -76,7 +76,7 @@ def test_an_error_of_the_function_is_the_callers() -> None:
 def test_closing_early_ends_the_workers() -> None:
     results = ordered_map(slow_square, range(1000), num_workers=2)
     worker = next(results).worker
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
 

@@ -16,6 +16,7 @@ import pytest
 from pyarrow import fs
 
 from core.data.archive import Archive
+from core.data.describe import main as describe
 from core.data.packed import (
     Manifest,
     Progress,
@@ -232,6 +233,22 @@ def test_threads_and_processes_that_copy_at_once_get_one_whole_copy(
     folders |= {output_of(process) for process in processes}
     assert len(folders) == 1
     verify(folders.pop())
+
+
+def test_a_remote_dataset_is_described(
+    port: int,
+    store: Any,
+    archive: Archive,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address = uri(port, f"{bucket_of(tmp_path)}/set")
+    pack(archive, address, **SMALL)
+    sheet, cache = tmp_path / "sheet.png", tmp_path / "cache"
+    command = [address, "--verify", "--sheet", str(sheet), "--cache-dir", str(cache)]
+    assert describe(command) == 0
+    assert "birds: 20 images (15 train, 5 test)" in capsys.readouterr().out
+    assert sheet.stat().st_size > 10_000
 
 
 def test_a_missing_bucket_is_told(port: int, store: Any, archive: Archive) -> None:
