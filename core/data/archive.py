@@ -32,7 +32,8 @@ class Archive:
     Raises
     ------
     DataError
-        If the columns have different lengths, if there is no row, or if a label has no class.
+        If the columns have different lengths or another shape, if there is no row, or if a label
+        has no class.
     """
 
     name: str
@@ -84,6 +85,11 @@ class Archive:
             raise DataError(f"An archive's columns must have one row per object, but {counts}.")
         if not self.files:
             raise DataError(f"{self.name!r} in {str(self.root)!r} must have rows, but has none.")
+        if self.boxes_N4 is not None and self.boxes_N4.shape[1:] != (4,):
+            raise DataError(
+                "`boxes_N4` must have four columns (left, top, right, bottom), but has shape "
+                f"{self.boxes_N4.shape}."
+            )
         if not (self.labels_N.min() >= 0 and self.labels_N.max() < len(self.class_names)):
             raise DataError(
                 f"Labels of {self.name!r} must lie in [0, {len(self.class_names)}), but reach from "

@@ -4,32 +4,22 @@
 """
 
 import argparse
-import math
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from core.data._command import OneLineParser
 from core.data._registry import DATASETS, load_dataset
+from core.data._sheet import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
 from core.data._types import Dataset, Split
 from core.data.field_guide import FieldGuideParams, load_field_guide
 from core.errors import ConfigError, CoreError
 from core.presets import preset_config
 
 __all__ = ["contact_sheet", "main"]
-
-_CELL_WIDTH, _PICTURE_HEIGHT, _LINE_HEIGHT = 2.0, 2.0, 0.115
-"""Inches."""
-
-_TEXT_WIDTH = 38
-"""Characters to a line."""
-
-_DPI = 130
-_FORMATS = (".pdf", ".png", ".svg")
 
 
 def contact_sheet(
@@ -69,38 +59,20 @@ def contact_sheet(
     if split not in splits:
         known = ", ".join(repr(name) for name in splits)
         raise ConfigError(f"`split` must be one of {known}, but got {split!r}.")
-    for name, count in (("per_class", per_class), ("columns", columns)):
-        if count < 1:
-            raise ConfigError(f"`{name}` must be at least 1, but got {count}.")
+    if per_class < 1:
+        raise ConfigError(f"`per_class` must be at least 1, but got {per_class}.")
     part = splits[split]
     rows = _first_rows(dataset, part, per_class)
-    captions = [_caption(dataset, part, row) for row in rows]
     (images_BCHW,) = part.images.batches([np.array(rows, dtype=np.int64)])
-
-    columns = min(columns, len(rows))
-    num_rows = math.ceil(len(rows) / columns)
-    text_height = _LINE_HEIGHT * (1 + max(caption.count("\n") + 1 for caption in captions))
-    cell_height = _PICTURE_HEIGHT + text_height
-    figure = Figure(figsize=(columns * _CELL_WIDTH, num_rows * cell_height))
-    for place, (row, caption) in enumerate(zip(rows, captions, strict=True)):
-        left = (place % columns + 0.03) / columns
-        top = 1 - place // columns / num_rows
-        height = _PICTURE_HEIGHT / cell_height / num_rows
-        axes = figure.add_axes((left, top - height, 0.94 / columns, height * 0.9))
-        image_HWC = images_BCHW[place].permute(1, 2, 0).numpy()
-        axes.imshow(
-            image_HWC[:, :, 0] if image_HWC.shape[2] == 1 else image_HWC,
-            cmap="gray",
-            vmin=0,
-            vmax=255,
-            interpolation="nearest",
+    cells = [
+        Cell(
+            image_CHW.permute(1, 2, 0).numpy(),
+            dataset.class_names[part.labels_N[row]],
+            attributes_in_words(dataset.attribute_names, part.attributes_NA[row]),
         )
-        axes.set_axis_off()
-        axes.set_title(dataset.class_names[part.labels_N[row]], fontsize=8, pad=3)
-        axes.text(
-            0.5, -0.02, caption, transform=axes.transAxes, fontsize=5.5, ha="center", va="top"
-        )
-    return figure
+        for row, image_CHW in zip(rows, images_BCHW, strict=True)
+    ]
+    return draw_sheet(cells, columns=columns)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     out: Path = options.out
-    if out.suffix.lower() not in _FORMATS:
-        parser.error(f"--out must end in {', '.join(_FORMATS)}, but got {str(out)!r}.")
+    if out.suffix.lower() not in FORMATS:
+        parser.error(f"--out must end in {', '.join(FORMATS)}, but got {str(out)!r}.")
     if not out.parent.is_dir():
         parser.error(f"--out lies in {str(out.parent)!r}, which is no folder: make it first.")
     try:
@@ -119,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             per_class=options.per_class,
             columns=options.columns,
         )
-        figure.savefig(out, dpi=_DPI)
+        figure.savefig(out, dpi=DPI)
     except (CoreError, OSError) as error:
         parser.error(str(error))
     sys.stdout.write(f"{out}: {len(figure.axes)} images of {options.dataset}\n")
@@ -137,14 +109,6 @@ def _first_rows(dataset: Dataset, part: Split, per_class: int) -> list[int]:
             )
         rows += of_class[:per_class].tolist()
     return rows
-
-
-def _caption(dataset: Dataset, part: Split, row: int) -> str:
-    words = [
-        dataset.attribute_names[column].removeprefix("has_").replace("::", " ").replace("_", " ")
-        for column in np.flatnonzero(part.attributes_NA[row])
-    ]
-    return "\n".join(textwrap.wrap(", ".join(words), _TEXT_WIDTH)) or "no attribute recorded"
 
 
 def _load(options: argparse.Namespace) -> Dataset:
@@ -170,15 +134,8 @@ def _load(options: argparse.Namespace) -> Dataset:
     )
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong without repeating the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(
+    parser = OneLineParser(
         prog="python -m core.data.contact_sheet",
         description="Write a page of pictures from a dataset, each with its class and attributes.",
         epilog="example: python -m core.data.contact_sheet --dataset field_guide --image-size 96 "

@@ -3,36 +3,23 @@
 Shape letters: N objects, A attributes.
 """
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from core.data.archive import Archive
+from core.data.packed._checks import check_archive, check_settings
 from core.data.packed._images import ImageTask, StoredImage, Unreadable, store_images
 from core.data.packed._job import LOCK, Job
 from core.data.packed._lock import locked
 from core.data.packed._manifest import MANIFEST, Manifest, Skipped, read_manifest
 from core.data.packed._place import TEMPORARY, Place, StrPath
 from core.data.packed._pool import available_cores, ordered_map
-from core.data.packed._schema import (
-    ATTRIBUTES,
-    CRC32,
-    FILE,
-    HEIGHT,
-    IMAGE,
-    IS_TEST,
-    LABEL,
-    ROW,
-    WIDTH,
-    packed_schema,
-)
+from core.data.packed._rows import ArchiveRows, chunks
 from core.data.packed._shards import (
     SHARDS,
     ShardRecord,
@@ -40,7 +27,7 @@ from core.data.packed._shards import (
     shard_name,
     write_shard,
 )
-from core.errors import ConfigError, DataError
+from core.errors import DataError
 
 DEFAULT_IMAGE_SIZE = 550
 """What PMG resizes to before it crops 448."""
@@ -49,10 +36,7 @@ DEFAULT_QUALITY = 95
 DEFAULT_ROWS_PER_SHARD = 1024
 DEFAULT_MAX_UNREADABLE = 0.01
 
-_CHUNK_ROWS = 8
-"""Images that a worker is sent at once."""
-
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 8 << 20
 """A record batch ends at this size of its images, so that memory does not grow with a shard."""
 
 
@@ -130,8 +114,8 @@ def pack(
     >>> manifest.num_rows, manifest.fingerprint[:8]
     """
     num_workers = available_cores() if num_workers is None else num_workers
-    _check_settings(image_size, quality, rows_per_shard, num_workers, max_unreadable)
-    _check_archive(archive)
+    check_settings(image_size, quality, rows_per_shard, num_workers, max_unreadable, options or {})
+    check_archive(archive)
     job = Job.of(
         archive,
         image_size=image_size,
@@ -152,12 +136,12 @@ def pack(
                 )
             )
         job.claim(place)
-        if MANIFEST in place.sizes():
-            return read_manifest(place)
-        _remove_unfinished(place)
         packing = _Packing(
             archive, place, job, partial(store_images, image_size=image_size, quality=quality)
         )
+        if MANIFEST in place.sizes() and packing.is_whole:
+            return read_manifest(place)
+        _remove_unfinished(place)
         packing.run(num_workers, max_unreadable, on_progress or (lambda progress: None))
         manifest = packing.manifest(image_size, options or {})
         place.write(MANIFEST, manifest.to_json())
@@ -178,19 +162,23 @@ class _Packing:
         self._place = place
         self._job = job.hash
         self._store = store
-        self._schema = packed_schema(len(archive.attribute_names))
+        self._table = ArchiveRows(archive)
         step = job.settings["rows_per_shard"]
         self._rows = [
             range(start, min(start + step, len(archive))) for start in range(0, len(archive), step)
         ]
-        found = finished_shards(place, self._job, len(self._rows))
-        self._records = {
-            index: record for index, record in found.items() if not self._any_mended(record)
-        }
+        self._records = finished_shards(place, self._job, len(self._rows))
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self._records) == len(self._rows)
 
     def run(
         self, num_workers: int, max_unreadable: float, on_progress: Callable[[Progress], None]
     ) -> None:
+        self._records = {
+            index: record for index, record in self._records.items() if not self._any_mended(record)
+        }
         resumed = sum(len(self._rows[index]) for index in self._records)
         skipped = [row for record in self._records.values() for row in record.skipped]
         done = resumed
@@ -205,8 +193,9 @@ class _Packing:
         self._check_share(skipped, max_unreadable)
         on_progress(Progress(done, resumed, len(self._archive), len(skipped)))
         todo = [index for index in range(len(self._rows)) if index not in self._records]
-        tasks = map(self._tasks, chain.from_iterable(_chunks(self._rows[i]) for i in todo))
-        with closing(ordered_map(self._store, tasks, num_workers=num_workers)) as results:  # type: ignore[type-var]
+        rows = chain.from_iterable(chunks(self._rows[index]) for index in todo)
+        tasks = map(self._table.tasks, rows)
+        with closing(ordered_map(self._store, tasks, num_workers=num_workers)) as results:
             for index in todo:
                 self._records[index] = self._pack_shard(index, results, account)
 
@@ -249,7 +238,7 @@ class _Packing:
             rows: list[int] = []
             images: list[StoredImage] = []
             num_bytes = 0
-            for chunk in _chunks(self._rows[index]):
+            for chunk in chunks(self._rows[index]):
                 unreadable: list[Skipped] = []
                 for row, result in zip(chunk, next(results), strict=True):
                     if isinstance(result, Unreadable):
@@ -261,50 +250,21 @@ class _Packing:
                         num_test += int(self._archive.is_test_N[row])
                 skipped.extend(unreadable)
                 if num_bytes >= _BATCH_BYTES:
-                    yield self._batch(rows, images)
+                    yield self._table.batch(rows, images)
                     rows, images, num_bytes = [], [], 0
                 account(chunk, unreadable)
             if rows:
-                yield self._batch(rows, images)
+                yield self._table.batch(rows, images)
 
-        shard = write_shard(self._place, shard_name(index), self._schema, batches())
+        shard = write_shard(self._place, shard_name(index), self._table.schema, batches())
         record = ShardRecord(job=self._job, shard=shard, num_test=num_test, skipped=tuple(skipped))
         record.write(self._place, index)
         return record
 
-    def _batch(self, rows: list[int], images: list[StoredImage]) -> pa.RecordBatch:
-        archive = self._archive
-        flags = pa.array(archive.attributes_NA[rows].reshape(-1))
-        columns = {
-            IMAGE: pa.array([image.data for image in images], pa.large_binary()),
-            LABEL: pa.array(archive.labels_N[rows], pa.int32()),
-            IS_TEST: pa.array(archive.is_test_N[rows]),
-            ATTRIBUTES: pa.FixedSizeListArray.from_arrays(flags, len(archive.attribute_names)),
-            FILE: pa.array([archive.files[row] for row in rows], pa.string()),
-            ROW: pa.array(rows, pa.int64()),
-            HEIGHT: pa.array([image.height for image in images], pa.int32()),
-            WIDTH: pa.array([image.width for image in images], pa.int32()),
-            CRC32: pa.array([zlib.crc32(image.data) for image in images], pa.uint32()),
-        }
-        return pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
-
-    def _tasks(self, rows: range) -> list[ImageTask]:
-        root = self._archive.root
-        return [ImageTask(str(root / self._archive.files[row]), self._box(row)) for row in rows]
-
-    def _box(self, row: int) -> tuple[float, float, float, float] | None:
-        if not self._archive.crops or self._archive.boxes_N4 is None:
-            return None
-        box = self._archive.boxes_N4[row]
-        if np.isnan(box).all():
-            return None
-        left, top, right, bottom = box.tolist()
-        return left, top, right, bottom
-
     def _any_mended(self, record: ShardRecord) -> bool:
         """Whether an image that an earlier run left out of a shard can be read by now."""
         return any(
-            isinstance(self._store(self._tasks(range(row, row + 1)))[0], StoredImage)
+            isinstance(self._store(self._table.tasks(range(row, row + 1)))[0], StoredImage)
             for row, _, _ in record.skipped
         )
 
@@ -321,52 +281,9 @@ class _Packing:
         )
 
 
-def _chunks(rows: range) -> Iterator[range]:
-    for start in range(rows.start, rows.stop, _CHUNK_ROWS):
-        yield range(start, min(start + _CHUNK_ROWS, rows.stop))
-
-
 def _remove_unfinished(place: Place) -> None:
     """Remove what killed runs left; called with the lock held, so nobody is writing it."""
     if place.local is not None:
         for folder in (place.local, place.local / SHARDS):
             for path in folder.glob(f"*{TEMPORARY}"):
                 path.unlink()
-
-
-def _check_settings(
-    image_size: int | None,
-    quality: int,
-    rows_per_shard: int,
-    num_workers: int,
-    max_unreadable: float,
-) -> None:
-    for name, value in (
-        ("image_size", 1 if image_size is None else image_size),
-        ("rows_per_shard", rows_per_shard),
-        ("num_workers", num_workers),
-    ):
-        if value < 1:
-            raise ConfigError(f"`{name}` must be at least 1, but got {value}.")
-    if not 1 <= quality <= 95:
-        raise ConfigError(f"`quality` must lie in [1, 95], but got {quality}.")
-    if not 0 <= max_unreadable <= 1:
-        raise ConfigError(f"`max_unreadable` must lie in [0, 1], but got {max_unreadable}.")
-
-
-def _check_archive(archive: Archive) -> None:
-    if not archive.attribute_names:
-        raise DataError(f"{archive.name!r} must have attributes to be packed, but has none.")
-    for kind, names in (("class", archive.class_names), ("attribute", archive.attribute_names)):
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise DataError(
-                f"Each {kind} of {archive.name!r} must have a name of its own, but {repeated[0]!r} "
-                f"occurs {names.count(repeated[0])} times."
-            )
-    if archive.crops and archive.boxes_N4 is None:
-        raise DataError(f"{archive.name!r} crops its objects, but has no boxes.")
-    if not Path(archive.root).is_dir():
-        raise DataError(
-            f"{archive.name!r} must lie in a folder, but {str(archive.root)!r} is none."
-        )

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, get_context, parent_process
@@ -28,7 +28,7 @@ def available_cores() -> int:
 
 def ordered_map(
     function: Callable[[_Item], _Result], items: Iterable[_Item], *, num_workers: int
-) -> Iterator[_Result]:
+) -> Generator[_Result, None, None]:
     """Yield ``function(item)`` in the order of the items.
 
     With one worker the calling process does it all. Several are fresh (spawned) processes; an

@@ -180,6 +180,15 @@ def test_a_finished_folder_is_left_alone(archive: Archive, tmp_path: Path) -> No
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+def test_a_finished_folder_that_lost_a_shard_is_mended(archive: Archive, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pack(archive, out, **SMALL)
+    before = files_below(out)
+    (out / "shards" / "shard-00001.arrow").write_bytes(b"ARROW1")
+    pack(archive, out, **SMALL)
+    assert files_below(out) == before
+
+
 class StoppedError(Exception):
     """Ends packing from outside."""
 
@@ -308,6 +317,11 @@ def test_one_process_packs_into_a_folder(archive: Archive, tmp_path: Path) -> No
         ({"num_workers": 0}, "`num_workers` must be at least 1, but got 0."),
         ({"quality": 96}, "`quality` must lie in [1, 95], but got 96."),
         ({"max_unreadable": 1.5}, "`max_unreadable` must lie in [0, 1], but got 1.5."),
+        (
+            {"options": {"a": {1}}},
+            "`options` must be what JSON can hold, but got {'a': {1}}: Object of type set is not "
+            "JSON serializable.",
+        ),
     ],
 )
 def test_settings_are_checked_before_anything_is_written(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS, load_dataset, load_digits
+from core.data.archives import ARCHIVES
 from core.errors import ConfigError
 from core.image_options import ImageOptions
 from core.presets import preset_config
@@ -57,5 +58,6 @@ def test_bundled_datasets_refuse_what_packed_ones_need(
 
 def test_bundled_and_packed_together_are_all() -> None:
     assert DATASETS == BUNDLED_DATASETS + PACKED_DATASETS
+    assert set(PACKED_DATASETS) == set(ARCHIVES), "each can be packed"
     assert all(preset_config(name).image_options.decodes for name in PACKED_DATASETS)
     assert not any(preset_config(name).image_options.decodes for name in BUNDLED_DATASETS)
