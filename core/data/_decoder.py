@@ -118,7 +118,7 @@ class _Columns:
                 rgb = image if image.mode == "RGB" else image.convert("RGB")
                 image_CHW = _shared_pixels(rgb)
         except (OSError, SyntaxError, ValueError, struct.error) as error:
-            reason = str(error).splitlines()[0].rstrip(".")
+            reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
             raise self._damaged(row, f"it cannot be decoded ({reason})") from error
         height, width = int(self._heights[row]), int(self._widths[row])
         if rgb.size != (width, height):
@@ -148,7 +148,7 @@ def _shared_pixels(image: Image.Image) -> Tensor:
 
 def _empty(*shape: int) -> Tensor:
     """Memory for a batch; in a worker process, memory that it shares with the one it serves."""
-    if get_worker_info() is None:
+    if get_worker_info() is None or 0 in shape:
         return torch.empty(shape, dtype=torch.uint8)
     storage = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
     return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)

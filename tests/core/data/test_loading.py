@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 
 from core.data import Dataset, load_dataset
 from core.data.archive import Archive
+from core.data.contact_sheet import contact_sheet
 from core.data.loader import BatchStream
 from core.data.packed import Manifest, open_table, pack
 from core.errors import ConfigError, DataError
@@ -251,6 +252,17 @@ def test_a_pack_without_test_images_is_refused(tmp_path: Path) -> None:
     pack(make_archive(tmp_path, 12, name="cub", is_test_N=none), tmp_path / "cub", num_workers=1)
     with pytest.raises(DataError, match="but has no test one"):
         load(tmp_path / "cub")
+
+
+def test_a_sheet_shows_decoded_images(packed: Path) -> None:
+    dataset = load(packed)
+    axes = contact_sheet(dataset, split="test").axes
+    assert [one.get_title() for one in axes] == list(CLASS_NAMES)
+    first = np.flatnonzero(dataset.test.labels_N == 0)[:1]
+    (batch,) = dataset.test.images.batches([first])
+    shown = axes[0].images[0].get_array()
+    assert shown is not None
+    assert np.array_equal(shown, batch[0].permute(1, 2, 0).numpy())
 
 
 def test_batches_hold_images_and_labels_of_the_same_rows(packed: Path, archive: Archive) -> None:
