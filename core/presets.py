@@ -11,6 +11,9 @@ from typing import Any
 
 from core.config import TrainConfig
 
+_PMG = MappingProxyType({"trunk": "pmg:resnet50", "weights": "hub"})
+"""The paper's extractor and its first weights. PMG's optimiser is what TrainConfig defaults to."""
+
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "digits": MappingProxyType(
@@ -40,6 +43,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "drops_to_stop": None,
             }
         ),
+        "cub": _PMG,
+        "awa2": _PMG,
+        "apascal": _PMG,
+        "ayahoo": _PMG,
     }
 )
 
