@@ -107,8 +107,12 @@ def check_trunk(name: str) -> None:
 
     prefix, timm_name = (_PMG_PREFIX, name[4:]) if name.startswith(_PMG_PREFIX) else ("", name)
     if timm.is_model(timm_name):
-        return
-    known = [*timm.list_models(), *(() if prefix else (_CONV, _PMG))]
+        architecture, _, tag = timm_name.partition(".")
+        if not tag or timm.models.is_model_pretrained(timm_name):
+            return
+        known = timm.list_pretrained(f"{architecture}.*")
+    else:
+        known = [*timm.list_models(), *(() if prefix else (_CONV, _PMG))]
     close = difflib.get_close_matches(timm_name, known, n=1)
     hint = f" Did you mean {prefix + close[0]!r}?" if close else ""
     raise ConfigError(

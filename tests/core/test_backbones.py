@@ -93,12 +93,17 @@ def test_every_weight_of_pmg_gets_a_gradient(name: str) -> None:
         ("pmg:test_vit", r"those of 'test_vit' divide the image's sides by \[16, 16, 16\]"),
         ("pmg:resnet5O", "Did you mean 'pmg:resnet50'"),
         ("resnet5O", "Did you mean 'resnet50'"),
+        ("pmg:resnet50.tv_1k", r"Did you mean 'pmg:resnet50\.tv_in1k'"),
         ("pgm", "Did you mean 'pmg'"),
     ],
 )
 def test_a_trunk_that_cannot_be_is_refused(trunk: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_backbone(small_config(trunk=trunk, trunk_norm="batch"))
+
+
+def test_a_name_may_carry_the_tag_of_its_weights() -> None:
+    check_backbone(small_config(trunk="pmg:resnet50.tv_in1k", trunk_norm="batch", frozen_stages=5))
 
 
 def test_group_norm_is_honoured_or_refused() -> None:

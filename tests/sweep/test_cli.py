@@ -81,6 +81,8 @@ def test_wrong_flags_are_refused_by_the_parser(
         (["--set", "num_bits=0"], "`num_bits` must lie in [1, 8], but got 0"),
         (["--set", "mask_probability=1.5"], "`mask_probability` must lie in [0, 1], but got 1.5"),
         (["--set", "trunk=resnet5O"], "Did you mean"),
+        (["--set", "frozen_stages=9"], "`frozen_stages` must be at most 3"),
+        (["--set", "weights=gone.pth"], "`weights` must be the path of a file"),
         (["--data", "no/such/folder"], "--data 'no/such/folder' is no folder"),
         (["--tracking-uri", "http://127.0.0.1:1"], "does not answer"),
         (["--tracking-uri", "http://"], "has no host name"),
