@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -21,6 +22,8 @@ Precision = Literal["fp32", "bf16"]
 TrunkNorm = Literal["batch", "group"]
 Activation = Literal["none", "relu"]
 Schedule = Literal["cosine", "constant"]
+
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
 
 MAX_BITS = 8  # levels are kept as uint8 once no gradient is needed
 
@@ -63,14 +66,28 @@ class TrainConfig:
     """In training: the centre crop, or a random crop that is mirrored half the time, as in PMG."""
 
     trunk: str = "conv"
-    """F's trunk: "conv" for the small conv net, or the name of a timm model."""
+    """F's trunk: "conv" for the small conv net, the name of a timm model, or "pmg:" and such a name
+    for PMG's extractor on it; "pmg" alone is "pmg:resnet50"."""
 
     trunk_norm: TrunkNorm = "batch"
-    """Normalisation in the small conv net and before the quantizer: BatchNorm, or GroupNorm and
-    LayerNorm, which keep no statistics of the batch."""
+    """Normalisation in the layers of our own, those before the quantizer included: BatchNorm, or
+    GroupNorm and LayerNorm, which keep no statistics of the batch. A timm model has its own norms:
+    with "group", one that has BatchNorm is refused."""
 
     trunk_width: int = 32
     """Channels of the first stage of the small conv net; each later stage doubles them."""
+
+    weights: str | None = None
+    """The trunk's first weights: None for random ones, "hub" for timm's hub, "lite0" for those of
+    the extra `[pretrained]`, or the path of a .safetensors, .pth or .pt file."""
+
+    weights_sha256: str | None = None
+    """SHA-256 of the weights' file in hex, checked when it is loaded. Sweeps fill it in, so that a
+    run's identity holds what was loaded and not only its path."""
+
+    frozen_stages: int = 0
+    """How many of the trunk's first stages are not trained: no gradient, and BatchNorm in
+    evaluation mode. A timm model's stages are timm's coarse groups: the stem, then each stage."""
 
     feature_dim: int = 1024
     """n, the number of features that F returns."""
@@ -141,6 +158,21 @@ class TrainConfig:
     precision: Precision = "fp32"
     """"bf16" runs F's forward under autocast. The quantizer always computes in float32."""
 
+    accumulation_steps: int = 1
+    """Micro-batches that the trunk takes each worker's batch in. All else (projection, quantizer
+    range, S', losses, one update of G and of F a batch) sees the whole batch. Above 1 the trunk
+    keeps no activations: it runs once more on one micro-batch after another in the backward pass,
+    and gradients add up. The result is that of 1, but for BatchNorm in the trunk: it normalises
+    each micro-batch by itself and updates its running statistics once for each."""
+
+    channels_last: bool = False
+    """Whether the trunk's images and weights lie in memory with the channels last, which is faster
+    for bf16 convolutions on CUDA. Changes results in the last bits alone."""
+
+    compile: bool = False
+    """Whether torch.compile compiles the trunk when it first runs, which takes a C++ compiler.
+    Changes results in the last bits alone."""
+
     def __post_init__(self) -> None:
         _check_types_and_choices(self)
         for name in _POSITIVE_INTEGERS:
@@ -167,6 +199,12 @@ class TrainConfig:
         )
         _require(self.label_weight > 0, "`label_weight` must be above 0", self.label_weight)
         _ = self.image_options  # refuses what does not fit together
+        _require(
+            self.accumulation_steps <= self.batch_size,
+            f"`accumulation_steps` must be at most `batch_size`, which is {self.batch_size}",
+            self.accumulation_steps,
+        )
+        _check_weights(self)
 
     @property
     def num_levels(self) -> int:
@@ -220,10 +258,12 @@ _POSITIVE_INTEGERS = (
     "max_depth",
     "num_epochs",
     "batch_size",
+    "accumulation_steps",
 )
 _NON_NEGATIVE = (
     "split_seed",
     "seed",
+    "frozen_stages",
     "tree_weight",
     "sparsity_weight",
     "trunk_learning_rate_scale",
@@ -240,6 +280,27 @@ def did_you_mean(name: str, known: tuple[str, ...] = FIELD_NAMES) -> str:
 def _require(holds: bool, rule: str, value: object) -> None:
     if not holds:
         raise ConfigError(f"{rule}, but got {value!r}.")
+
+
+def _check_weights(config: TrainConfig) -> None:
+    source, sha256 = config.weights, config.weights_sha256
+    _require(
+        source in (None, "hub", "lite0") or str(source).endswith(WEIGHTS_SUFFIXES),
+        "`weights` must be None, 'hub', 'lite0' or the path of a file that ends in "
+        f"{', '.join(WEIGHTS_SUFFIXES)}",
+        source,
+    )
+    if sha256 is not None:
+        _require(
+            source not in (None, "hub"),
+            "`weights_sha256` must be None where `weights` names no file",
+            sha256,
+        )
+        _require(
+            re.fullmatch("[0-9a-f]{64}", sha256) is not None,
+            "`weights_sha256` must be 64 hexadecimal digits in lower case",
+            sha256,
+        )
 
 
 def _check_types_and_choices(config: TrainConfig) -> None:
@@ -259,8 +320,16 @@ def _check_types_and_choices(config: TrainConfig) -> None:
             )
             # 1 and 1.0 are one setting, so they must have one hash.
             object.__setattr__(config, field.name, float(value))
+        elif field.type is bool:
+            _require(isinstance(value, bool), f"`{field.name}` must be true or false", value)
         elif field.type is str:
             _require(isinstance(value, str), f"`{field.name}` must be a string", value)
+        elif field.type == str | None:
+            _require(
+                value is None or isinstance(value, str),
+                f"`{field.name}` must be a string or None",
+                value,
+            )
         else:
             is_integer = isinstance(value, int) and not isinstance(value, bool)
             _require(

@@ -1,14 +1,20 @@
 """F, q and G as one module.
 
-Shape letters: B samples, C channels, H height, W width, N features, K classes.
+Shape letters: B samples, C channels, H height, W width, D trunk features, N features, K classes.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
-from core.backbones import build_trunk
+from core.backbones import (
+    build_trunk,
+    compile_trunk,
+    forward_in_parts,
+    freeze_stages,
+    keep_frozen,
+)
 from core.config import TrainConfig
 from core.quantize import UniformQuantizer
 
@@ -34,6 +40,14 @@ class IntersectionModel(nn.Module):
         Channels of the images.
     num_classes
         k.
+    load_weights
+        Whether to load what `config.weights` names. False where a trained state follows.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the trunk cannot be built, frozen or compiled as the config says, or its weights cannot
+        be loaded.
 
     Examples
     --------
@@ -42,15 +56,32 @@ class IntersectionModel(nn.Module):
     torch.Size([4, 10])
     """
 
-    def __init__(self, config: TrainConfig, *, in_channels: int, num_classes: int) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        in_channels: int,
+        num_classes: int,
+        load_weights: bool = True,
+    ) -> None:
         super().__init__()
         self.precision = config.precision
+        self.accumulation_steps = config.accumulation_steps
+        self.channels_last = config.channels_last
+        self.frozen_stages = config.frozen_stages
         trunk, trunk_dim = build_trunk(
             config.trunk,
             in_channels=in_channels,
             width=config.trunk_width,
             norm=config.trunk_norm,
+            weights=config.weights if load_weights else None,
+            weights_sha256=config.weights_sha256,
         )
+        freeze_stages(trunk, config.frozen_stages)
+        if config.channels_last:
+            trunk.to(memory_format=torch.channels_last)
+        if config.compile:
+            compile_trunk(trunk)
         self.trunk = trunk
         self.projection = nn.Sequential(
             nn.Linear(trunk_dim, config.feature_dim, bias=False),
@@ -69,12 +100,17 @@ class IntersectionModel(nn.Module):
 
     def features(self, images_BCHW: Tensor) -> Tensor:
         """F(x): real-valued features (B, N), float32. Images are uint8, or floats in [0, 1]."""
-        x_BCHW = images_BCHW.float() / 255 if images_BCHW.dtype == torch.uint8 else images_BCHW
-        x_BCHW = (x_BCHW - 0.5) / 0.5
+        x_BCHW = normalize_images(images_BCHW)
+        if self.channels_last:
+            x_BCHW = x_BCHW.contiguous(memory_format=torch.channels_last)
         with torch.autocast(
             x_BCHW.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         ):
-            features_BN: Tensor = self.projection(self.trunk(x_BCHW))
+            if self.accumulation_steps > 1 and torch.is_grad_enabled():
+                trunk_features_BD = forward_in_parts(self.trunk, x_BCHW, self.accumulation_steps)
+            else:
+                trunk_features_BD = self.trunk(x_BCHW)
+            features_BN: Tensor = self.projection(trunk_features_BD)
         return features_BN.float()
 
     def levels(self, images_BCHW: Tensor) -> Tensor:
@@ -91,17 +127,46 @@ class IntersectionModel(nn.Module):
         levels_BN = self.levels(images_BCHW)
         return Prediction(levels_BN, self.classify(levels_BN))
 
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; the trunk's frozen stages stay in evaluation mode."""
+        super().train(mode)
+        if self.frozen_stages:
+            keep_frozen(self.trunk)
+        return self
+
     def extractor_parameter_groups(self, config: TrainConfig) -> list[dict[str, object]]:
-        """F's parameters for SGD, the trunk with its own step size (line 13 of Alg. 1)."""
-        scale = config.trunk_learning_rate_scale
+        """F's parameters for SGD: the trunk with its own step size, then all new layers (line 13).
+
+        PMG's branches are new layers, as the projection is.
+        """
+        new = [*self.trunk.new_parameters(), *self.projection.parameters()]
+        is_new = {id(parameter) for parameter in new}
+        trunk = [p for p in self.trunk.parameters() if id(p) not in is_new]
         return [
-            {"params": list(self.trunk.parameters()), "scale": scale},
-            {"params": list(self.projection.parameters()), "scale": 1.0},
+            {"params": trunk, "scale": config.trunk_learning_rate_scale},
+            {"params": new, "scale": 1.0},
         ]
 
 
-def build_model(config: TrainConfig, *, in_channels: int, num_classes: int) -> IntersectionModel:
-    """Make a model whose initial weights depend on `config.seed` alone."""
+def normalize_images(images_BCHW: Tensor) -> Tensor:
+    """Images as a trunk takes them: mean and standard deviation 0.5, as in PMG, so in [-1, 1].
+
+    Images are uint8, or floats in [0, 1].
+    """
+    x_BCHW = images_BCHW.float() / 255 if images_BCHW.dtype == torch.uint8 else images_BCHW
+    return (x_BCHW - 0.5) / 0.5
+
+
+def build_model(
+    config: TrainConfig, *, in_channels: int, num_classes: int, load_weights: bool = True
+) -> IntersectionModel:
+    """Make a model whose initial weights depend on `config.seed` and the weights' file alone.
+
+    With `load_weights` False no file is read and no hub is asked: for a model whose trained state
+    is loaded next.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return IntersectionModel(config, in_channels=in_channels, num_classes=num_classes)
+        return IntersectionModel(
+            config, in_channels=in_channels, num_classes=num_classes, load_weights=load_weights
+        )

@@ -2,7 +2,7 @@
 
 A preset is printed whenever it is used. Its tree is as deep as a leaf for each class takes, and
 its weights of tree and sparsity, where they are not the paper's, were chosen on minival accuracy
-alone (`sweep.tree_weight`, `sweep.sparsity_weight`). The sizes of images are PMG's.
+alone (`sweep.tree_weight`, `sweep.sparsity_weight`).
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,17 @@ from typing import Any
 
 from core.config import TrainConfig
 
-_PMG_IMAGES: Mapping[str, Any] = MappingProxyType(
-    {"resize_size": 550, "crop_size": 448, "augmentation": "crop_flip"}
+_PMG: Mapping[str, Any] = MappingProxyType(
+    {
+        "trunk": "pmg:resnet50",
+        "weights": "hub",
+        "resize_size": 550,
+        "crop_size": 448,
+        "augmentation": "crop_flip",
+    }
 )
+"""The paper's extractor, its first weights, and the sizes of its images. PMG's optimiser is what
+TrainConfig defaults to."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -45,10 +53,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "drops_to_stop": None,
             }
         ),
-        "cub": _PMG_IMAGES,
-        "awa2": MappingProxyType({**_PMG_IMAGES, "max_depth": 6}),
-        "apascal": MappingProxyType({**_PMG_IMAGES, "max_depth": 5}),
-        "ayahoo": MappingProxyType({**_PMG_IMAGES, "max_depth": 4}),
+        "cub": _PMG,
+        "awa2": MappingProxyType({**_PMG, "max_depth": 6}),
+        "apascal": MappingProxyType({**_PMG, "max_depth": 5}),
+        "ayahoo": MappingProxyType({**_PMG, "max_depth": 4}),
     }
 )
 

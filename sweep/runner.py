@@ -18,7 +18,7 @@ from ray import tune
 from ray.tune.search import Searcher
 from rich.console import Console
 
-from core.backbones import check_trunk
+from core.backbones import check_backbone
 from core.config import TrainConfig
 from core.data import Dataset, load_dataset
 from sweep import metrics
@@ -94,8 +94,8 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
     SweepError
         If the sweep cannot start, in one line, before any trial does.
     """
-    for trunk in {trial.config.trunk for trial in spec.trials()}:
-        check_trunk(trunk)
+    for config in {trial.config.replace({"seed": 0}) for trial in spec.trials()}:
+        check_backbone(config)
     check_batch_statistics(spec.base, options)
     dataset = load_data(spec.base, options)
     sizes = {trial.config.image_options: trial.config for trial in spec.trials()}

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from core.backbones import check_trunk
+from core.backbones import check_backbone, pin_weights
 from search_spaces.joint import PAPER_DEFAULTS, SPACE
 from sweep.cli import (
     EXIT_OK,
@@ -64,9 +64,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
-    base = base_config(options, console)
+    base = pin_weights(base_config(options, console))
     base.replace(PAPER_DEFAULTS)  # a space key that is no field is refused here
-    check_trunk(base.trunk)
+    check_backbone(base)
     if options.dry_run:
         for key, distribution in SPACE.items():
             console.print(f"{key}: {distribution}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.backbones import pin_weights
 from core.config import FIELD_NAMES, TrainConfig, did_you_mean
 from core.errors import ConfigError
 
@@ -37,6 +38,8 @@ class SweepSpec:
     ConfigError
         If a key is no field of TrainConfig, a value is not legal, an axis is empty, or two trials
         come out the same.
+    DataError
+        If a weights' file is missing: its hash is part of a trial's identity.
 
     Examples
     --------
@@ -91,10 +94,15 @@ class SweepSpec:
             if overrides:
                 arms[arm_name(overrides)] = overrides
         return [
-            TrialSpec(arm=arm, config=self.base.replace({**overrides, "seed": seed}))
+            TrialSpec(arm=arm, config=self._config(overrides, seed))
             for seed in self.seeds
             for arm, overrides in arms.items()
         ]
+
+    def _config(self, overrides: Mapping[str, Any], seed: int) -> TrainConfig:
+        # The base's hash is that of the base's file.
+        unpinned = {"weights_sha256": None} if "weights" in overrides else {}
+        return pin_weights(self.base.replace({**unpinned, **overrides, "seed": seed}))
 
     def sweep_id(self, dataset_fingerprint: str) -> str:
         """Identity of the sweep: name, data, and the fixed part of the config.

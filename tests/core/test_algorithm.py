@@ -225,6 +225,8 @@ def test_quantizer_by_sample_and_bf16_run() -> None:
 
 def test_a_timm_trunk_trains() -> None:
     dataset = small_dataset(num_train=24)
-    state, results = train(small_config(trunk="test_resnet", num_epochs=1, batch_size=12), dataset)
+    state, results = train(
+        small_config(trunk="test_resnet", trunk_norm="batch", num_epochs=1, batch_size=12), dataset
+    )
     assert math.isfinite(results[0].label_loss)
     assert state.tree is not None

@@ -35,6 +35,18 @@ def test_defaults_are_the_papers() -> None:
         ({"drops_to_stop": 0}, "`drops_to_stop` must be at least 1, or None"),
         ({"label_weight": 0.0}, "`label_weight` must be above 0"),
         ({"trunk": 3}, "`trunk` must be a string"),
+        ({"accumulation_steps": 0}, "`accumulation_steps` must be at least 1"),
+        (
+            {"accumulation_steps": 17},
+            "`accumulation_steps` must be at most `batch_size`, which is 16, but got 17",
+        ),
+        ({"frozen_stages": -1}, "`frozen_stages` must be at least 0"),
+        ({"channels_last": 1}, "`channels_last` must be true or false, but got 1"),
+        ({"compile": "yes"}, "`compile` must be true or false"),
+        ({"weights": 5}, "`weights` must be a string or None, but got 5"),
+        ({"weights": "imagenet"}, "`weights` must be None, 'hub', 'lite0' or the path of a file"),
+        ({"weights_sha256": "0" * 64}, "must be None where `weights` names no file"),
+        ({"weights": "w.pth", "weights_sha256": "0f"}, "must be 64 hexadecimal digits"),
         ({"sparsity_weigth": 1.0}, "'sparsity_weigth' is no field .* mean 'sparsity_weight'"),
     ],
 )

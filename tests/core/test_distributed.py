@@ -89,12 +89,14 @@ def _grow(rank: int, world_size: int) -> None:
 
 def _train(rank: int, world_size: int, folder: str) -> None:
     dataset = small_dataset()
-    state = TrainState.create(small_config(num_epochs=1), in_channels=1, num_classes=4)
-    results = list(fit(state, dataset))
-    torch.save(
-        {"weights": state.model.state_dict(), "loss": results[0].label_loss},
-        f"{folder}/{world_size}-{rank}.pt",
-    )
+    for steps in (1, 3):
+        config = small_config(num_epochs=1, accumulation_steps=steps)
+        state = TrainState.create(config, in_channels=1, num_classes=4)
+        results = list(fit(state, dataset))
+        torch.save(
+            {"weights": state.model.state_dict(), "loss": results[0].label_loss},
+            f"{folder}/{world_size}-{rank}-{steps}.pt",
+        )
 
 
 def _create_with_batch_statistics(rank: int, world_size: int) -> None:
@@ -115,10 +117,13 @@ def test_workers_with_shards_grow_the_tree_of_all_rows(world_size: int) -> None:
     in_workers(_grow, world_size)
 
 
-def test_two_workers_give_the_weights_of_one(tmp_path: Path) -> None:
+def test_two_workers_and_micro_batches_give_the_weights_of_one(tmp_path: Path) -> None:
     for world_size in (1, 2):
         in_workers(_train, world_size, str(tmp_path))
-    one, *two = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
+    one, *two = (
+        torch.load(tmp_path / f"{name}.pt")
+        for name in ("1-0-1", "2-0-1", "2-1-1", "1-0-3", "2-0-3", "2-1-3")
+    )
     for other in two:
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
         for name, tensor in one["weights"].items():

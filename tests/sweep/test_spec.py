@@ -1,9 +1,13 @@
 """A spec's trials, their identity, and what is refused."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
+from core.backbones import pin_weights
 from core.config import TrainConfig
-from core.errors import ConfigError
+from core.errors import ConfigError, DataError
 from sweep.ablation_p import EXPERIMENT
 from sweep.spec import SweepSpec
 
@@ -58,3 +62,28 @@ def test_other_data_or_another_fixed_value_is_another_sweep() -> None:
 def test_impossible_specs_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make(**changes)
+
+
+def test_every_arm_is_known_by_the_hash_of_its_weights(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.pth", tmp_path / "second.pth"
+    first.write_bytes(b"one")
+    second.write_bytes(b"two")
+    base = pin_weights(TrainConfig(trunk="resnet18", weights=str(first)))
+    spec = make(
+        base=base,
+        seeds=(0,),
+        references={"scratch": {"weights": None}},
+        axes={"weights": (str(first), str(second))},
+    )
+    scratch, *pinned = (trial.config for trial in spec.trials())
+    assert scratch.weights_sha256 is None
+    assert [config.weights_sha256 for config in pinned] == [
+        hashlib.sha256(content).hexdigest() for content in (b"one", b"two")
+    ]
+    before = [trial.hash for trial in spec.trials()]
+    second.write_bytes(b"other")
+    after = [trial.hash for trial in spec.trials()]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False]
+    second.unlink()
+    with pytest.raises(DataError, match="`weights` must be the path of a file"):
+        spec.trials()
