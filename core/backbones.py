@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from core.config import TrunkNorm
 from core.errors import ConfigError
+from core.vector_trunk import VectorTrunk
 
 
 class ConvTrunk(nn.Sequential):
@@ -54,11 +55,12 @@ def build_trunk(
     Parameters
     ----------
     name
-        "conv", or any name that `timm.list_models()` knows.
+        "conv", "mlp" for vectors given as (B, C, 1, 1), or any name that `timm.list_models()`
+        knows.
     in_channels
         Channels of the images.
     width, norm
-        Of the small conv net; a timm model has its own.
+        Of the small conv net and of "mlp"; a timm model has its own.
 
     Returns
     -------
@@ -73,6 +75,9 @@ def build_trunk(
     if name == "conv":
         trunk = ConvTrunk(in_channels, width=width, norm=norm)
         return trunk, trunk.num_features
+    if name == "mlp":
+        vector_trunk = VectorTrunk(in_channels, width=width, norm=norm)
+        return vector_trunk, vector_trunk.num_features
     check_trunk(name)
     import timm
 
@@ -82,7 +87,7 @@ def build_trunk(
 
 
 def check_trunk(name: str) -> None:
-    """Refuse a name that `build_trunk` does not know.
+    """Refuse a name that is no trunk for images.
 
     Raises
     ------

@@ -17,8 +17,8 @@ from core.errors import DataError
 class Split:
     """Images, labels and attributes of one part of a dataset, row by row."""
 
-    images_NCHW: npt.NDArray[np.uint8]
-    """Pixels, 0 to 255."""
+    images_NCHW: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+    """Pixels, 0 to 255; or float32, which the model takes as they are."""
 
     labels_N: npt.NDArray[np.int64]
     """Class of each image, counted from 0."""
@@ -34,9 +34,9 @@ class Split:
                 f"{len(self.images_NCHW)} images, {len(self.labels_N)} labels and "
                 f"{len(self.attributes_NA)} attribute rows."
             )
-        if self.images_NCHW.ndim != 4 or self.images_NCHW.dtype != np.uint8:
+        if self.images_NCHW.ndim != 4 or self.images_NCHW.dtype not in (np.uint8, np.float32):
             raise DataError(
-                "`images_NCHW` must be a uint8 array of four dimensions, but has dtype "
+                "`images_NCHW` must be a uint8 or float32 array of four dimensions, but has dtype "
                 f"{self.images_NCHW.dtype} and shape {self.images_NCHW.shape}."
             )
 
