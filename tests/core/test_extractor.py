@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score
 
 from core.algorithm import fit
 from core.config import TrainConfig
-from core.data import Dataset, load_dataset
+from core.data import Dataset, Split, load_dataset
 from core.errors import ConfigError, DataError
 from core.extractor import (
     AttributeExtractor,
@@ -341,8 +341,7 @@ def test_fit_on_images_is_alg_1(tmp_path: Path) -> None:
 
     train_rows, minival_rows = holdout(data.labels_N, 0.25, config=config)
     parts = {
-        part: dataclasses.replace(
-            data,
+        part: Split(
             images_NCHW=data.images_NCHW[rows],
             labels_N=data.labels_N[rows],
             attributes_NA=data.attributes_NA[rows],
