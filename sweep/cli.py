@@ -1,18 +1,17 @@
 """The command line that every sweep shares."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from core.config import FIELD_NAMES, TrainConfig, did_you_mean
+from core.command import assignment
+from core.config import TrainConfig
 from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS
 from core.errors import CoreError
 from core.presets import PRESETS, preset_config
@@ -163,7 +162,7 @@ def add_run_flags(
     what.add_argument(
         "--set",
         action="append",
-        type=_assignment,
+        type=assignment,
         default=[],
         metavar="FIELD=VALUE",
         help="change a field of TrainConfig for all trials; may be repeated",
@@ -294,18 +293,6 @@ def _absolute(data: str | None) -> str | None:
 def _default_output() -> Path:
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ or "RAY_JOB_ID" in os.environ
     return Path.home() / "intersection-runs" if in_job else Path("runs")
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise argparse.ArgumentTypeError(f"must be FIELD=VALUE, but got {text!r}")
-    if key not in FIELD_NAMES:
-        raise argparse.ArgumentTypeError(f"{key!r} is no field of TrainConfig.{did_you_mean(key)}")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value  # a plain word, such as l2
 
 
 def positive(text: str) -> int:

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow.parquet
 import torch
-from safetensors.torch import save_file
 
 from core.algorithm import EpochResult, fit
 from core.config import TrainConfig
 from core.data import Dataset, load_dataset
 from core.distributed import rank, world_size
 from core.evaluation import Evaluation, evaluate
+from core.extractor import TrainedExtractor, attribute_matches
 from core.image_options import ImageOptions
 from core.state import TrainState
 from core.tree import DecisionTree, draw_tree
@@ -177,12 +178,20 @@ class TrialRun:
 def write_artifacts(
     folder: Path, state: TrainState, tree: DecisionTree, evaluation: Evaluation, dataset: Dataset
 ) -> None:
-    """Write what a run leaves behind: config, weights, tree in three forms, attribute table."""
+    """Write what a run leaves behind: config, weights, tree in three forms, attribute table.
+
+    `core.AttributeExtractor.load` reads the folder.
+    """
+    TrainedExtractor(
+        config=state.config,
+        model=state.model,
+        tree=tree,
+        classes=np.array(dataset.class_names),
+        input_shape=dataset.image_shape,
+        matches=attribute_matches(evaluation.fidelity, dataset.attribute_names),
+    ).write(folder)
     (folder / "config.json").write_text(json.dumps(state.config.to_dict(), indent=2))
-    weights = {key: tensor.cpu().contiguous() for key, tensor in state.model.state_dict().items()}
-    save_file(weights, folder / "weights.safetensors")
     (folder / "tree.txt").write_text(tree.to_text(class_names=dataset.class_names))
-    (folder / "tree.json").write_text(json.dumps(tree.to_dict()))
     figure = draw_tree(tree, class_names=dataset.class_names, max_depth=PICTURED_DEPTH)
     figure.savefig(folder / "tree.png", dpi=80)
     pyarrow.parquet.write_table(

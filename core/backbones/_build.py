@@ -11,6 +11,7 @@ from core.backbones._freeze import freeze_stages
 from core.backbones._pmg import PMGTrunk
 from core.backbones._timm import TimmTrunk, check_on_hub, classifier_names, create_timm
 from core.backbones._trunk import Trunk
+from core.backbones._vector import VectorTrunk
 from core.backbones._weights import (
     LITE0_MODEL,
     LoadedWeights,
@@ -24,6 +25,7 @@ from core.config import TrainConfig, TrunkNorm
 from core.errors import ConfigError
 
 _CONV = "conv"
+_MLP = "mlp"
 _PMG = "pmg"
 _PMG_PREFIX = "pmg:"
 _PMG_DEFAULT = "resnet50"
@@ -43,15 +45,15 @@ def build_trunk(
     Parameters
     ----------
     name
-        "conv"; any name that `timm.list_models()` knows; "pmg:" and such a name, or "pmg" for
-        "pmg:resnet50".
+        "conv"; "mlp" for vectors given as (B, C, 1, 1); any name that `timm.list_models()` knows;
+        "pmg:" and such a name, or "pmg" for "pmg:resnet50".
     in_channels
         Channels of the images.
     width
-        Of the small conv net.
+        Of the small conv net and of "mlp".
     norm
-        Of the small conv net and of PMG's branches. A timm model has its own; "group" refuses one
-        with BatchNorm.
+        Of the small conv net, of "mlp" and of PMG's branches. A timm model has its own; "group"
+        refuses one with BatchNorm.
     weights
         None for random weights, "hub", "lite0", or the path of a file. The file holds either a
         timm model, with or without its classifier, or the state dict of a whole trunk, as
@@ -77,11 +79,14 @@ def build_trunk(
     >>> trunk(torch.rand(2, 3, 16, 16)).shape, width
     (torch.Size([2, 32]), 32)
     """
-    check_trunk(name)
+    if name != _MLP:
+        check_trunk(name)
     _check_source(name, weights)
     file = None if weights in (None, "hub") else _File(str(weights), weights_sha256)
-    if name == _CONV:
-        trunk: Trunk = ConvTrunk(in_channels, width=width, norm=norm)
+    trunk: Trunk
+    if name in (_CONV, _MLP):
+        own = ConvTrunk if name == _CONV else VectorTrunk
+        trunk = own(in_channels, width=width, norm=norm)
         if file:
             file.load(trunk)
     else:
@@ -93,7 +98,7 @@ def build_trunk(
 
 
 def check_trunk(name: str) -> None:
-    """Refuse a name that `build_trunk` does not know.
+    """Refuse a name that is no trunk for images.
 
     Raises
     ------
@@ -208,12 +213,12 @@ def _timm_name(name: str) -> str:
 
 
 def _check_source(name: str, weights: str | None) -> None:
-    if weights == "hub" and name == _CONV:
+    if weights == "hub" and name in (_CONV, _MLP):
         raise ConfigError(
-            "`weights='hub'` must go with a timm model, but `trunk` is 'conv', which timm has no "
-            "weights of: choose a timm model, or leave `weights` out."
+            f"`weights='hub'` must go with a timm model, but `trunk` is {name!r}, which timm has "
+            "no weights of: choose a timm model, or leave `weights` out."
         )
-    if weights == "lite0" and (name == _CONV or _timm_name(name) != LITE0_MODEL):
+    if weights == "lite0" and (name in (_CONV, _MLP) or _timm_name(name) != LITE0_MODEL):
         raise ConfigError(
             f"`weights='lite0'` must go with the trunk {LITE0_MODEL!r} or "
             f"{_PMG_PREFIX + LITE0_MODEL!r}, but `trunk` is {name!r}."

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.data._command import shown_size
+from core.command import shown_size
 from core.data._summary import SplitSummary, summarize
 from core.data.packed import Manifest
 

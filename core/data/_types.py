@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from core.data.images import ArrayImages, ImageSource
+from core.data.images import ArrayImages, ImageSource, Pixels
 from core.errors import DataError
 
 
@@ -21,7 +21,7 @@ class Split:
     Parameters
     ----------
     images_NCHW
-        Pixels, 0 to 255, uint8; or
+        Pixels, 0 to 255, uint8, or float32, which the model takes as they are; or
     images
         where they come from, in its place.
     labels_N, attributes_NA
@@ -44,7 +44,7 @@ class Split:
     def __init__(
         self,
         *,
-        images_NCHW: npt.NDArray[np.uint8] | None = None,
+        images_NCHW: Pixels | None = None,
         images: ImageSource | None = None,
         labels_N: npt.NDArray[np.int64],
         attributes_NA: npt.NDArray[np.bool_],
@@ -82,8 +82,8 @@ class Split:
         return len(self.labels_N)
 
     @property
-    def images_NCHW(self) -> npt.NDArray[np.uint8]:
-        """All pixels of a split that is held in memory, 0 to 255.
+    def images_NCHW(self) -> Pixels:
+        """All pixels of a split that is held in memory.
 
         Raises
         ------

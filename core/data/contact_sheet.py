@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from core.data._command import OneLineParser
+from core.command import OneLineParser
 from core.data._registry import DATASETS, load_dataset
 from core.data._sheet import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
 from core.data._types import Dataset, Split

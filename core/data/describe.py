@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
-from core.data._command import OneLineParser
+from core.command import OneLineParser
 from core.data._description import attributes_of, print_description, summarize_splits
 from core.data._sheet import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
 from core.data.field_guide._cache import default_cache_dir

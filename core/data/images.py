@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Rows = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+"""0 to 255; or, float32, what the model takes as it is."""
 
 
 class Identity(NamedTuple):
@@ -52,7 +54,7 @@ class ImageSource(Protocol):
         Yields
         ------
         Tensor
-            uint8 (B, C, H, W).
+            (B, C, H, W), of the source's dtype: uint8, unless an array says otherwise.
 
         Raises
         ------
@@ -67,7 +69,7 @@ class ArrayImages:
     Parameters
     ----------
     images_NCHW
-        uint8, 0 to 255.
+        uint8, 0 to 255; or float32, which the model takes as they are.
 
     Raises
     ------
@@ -75,10 +77,10 @@ class ArrayImages:
         If the array has another dtype or number of dimensions.
     """
 
-    def __init__(self, images_NCHW: npt.NDArray[np.uint8]) -> None:
-        if images_NCHW.ndim != 4 or images_NCHW.dtype != np.uint8:
+    def __init__(self, images_NCHW: Pixels) -> None:
+        if images_NCHW.ndim != 4 or images_NCHW.dtype not in (np.uint8, np.float32):
             raise DataError(
-                "`images_NCHW` must be a uint8 array of four dimensions, but has dtype "
+                "`images_NCHW` must be a uint8 or float32 array of four dimensions, but has dtype "
                 f"{images_NCHW.dtype} and shape {images_NCHW.shape}."
             )
         self.images_NCHW = images_NCHW

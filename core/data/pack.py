@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from core.data._command import OneLineParser, shown_size
+from core.command import OneLineParser, shown_size
 from core.data._packing_progress import PackingProgress
 from core.data.archive import Archive
 from core.data.archives import ARCHIVES, read_archive

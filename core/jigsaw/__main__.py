@@ -4,14 +4,12 @@
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
-from core.config import FIELD_NAMES, did_you_mean
-from core.data import load_dataset
+from core.command import OneLineParser, assignment
+from core.data import DATASETS, load_dataset
 from core.errors import CoreError
 from core.jigsaw._file import pretrain_to_file
 from core.jigsaw._pretrain import JigsawEpoch
@@ -31,7 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     config = preset_config(options.dataset).replace(dict(options.set))
-    dataset = load_dataset(options.dataset, root=options.data, split_seed=config.split_seed)
+    dataset = load_dataset(
+        options.dataset,
+        root=options.data,
+        images=config.image_options,
+        split_seed=config.split_seed,
+        num_workers=options.loader_workers,
+    )
     state = pretrain_to_file(
         config, dataset, options.out, device=options.device, on_epoch=_say_epoch
     )
@@ -51,15 +55,8 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong without the usage in front."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(
+    parser = OneLineParser(
         prog="python -m core.jigsaw",
         description="Train a PMG trunk on jigsaw pieces and whole images, as PMG's authors do, and "
         "write its weights for `weights=FILE`. Stopped and started again, it goes on after the "
@@ -68,33 +65,28 @@ def _parser() -> argparse.ArgumentParser:
         "--set num_epochs=20 --out jigsaw.safetensors",
         allow_abbrev=False,
     )
-    parser.add_argument("--dataset", required=True, help="name of the dataset")
-    parser.add_argument("--data", metavar="DIR", help="folder of a dataset that is not bundled")
+    parser.add_argument("--dataset", required=True, help=f"one of {', '.join(DATASETS)}")
+    parser.add_argument("--data", metavar="PATH", help="where a packed dataset lies")
+    parser.add_argument(
+        "--loader-workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that decode a packed dataset's images (default: 0, in this process)",
+    )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FILE", help="file to write: .safetensors"
     )
     parser.add_argument(
         "--set",
         action="append",
-        type=_assignment,
+        type=assignment,
         default=[],
         metavar="FIELD=VALUE",
         help="change a field of TrainConfig, on top of the dataset's preset; may be repeated",
     )
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     return parser
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise argparse.ArgumentTypeError(f"must be FIELD=VALUE, but got {text!r}")
-    if key not in FIELD_NAMES:
-        raise argparse.ArgumentTypeError(f"{key!r} is no field of TrainConfig.{did_you_mean(key)}")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value  # a plain word, such as pmg:resnet18
 
 
 if __name__ == "__main__":

@@ -250,12 +250,13 @@ def _train_epoch(
 def _accuracy(state: JigsawState, dataset: Dataset) -> float:
     state.train(False)
     split = dataset.minival
+    step = state.config.batch_size
+    chunks = [np.arange(at, min(at + step, len(split))) for at in range(0, len(split), step)]
     right = 0
     with torch.inference_mode():
-        for start in range(0, len(split), state.config.batch_size):
-            rows = slice(start, start + state.config.batch_size)
-            images_BCHW = torch.from_numpy(split.images_NCHW[rows]).to(state.device)
-            guess_B = state.logits(images_BCHW, len(state.trunk.branches)).argmax(1).cpu()
+        for rows, images_BCHW in zip(chunks, split.images.batches(chunks), strict=True):
+            logits_BK = state.logits(images_BCHW.to(state.device), len(state.trunk.branches))
+            guess_B = logits_BK.argmax(1).cpu()
             right += int((guess_B == torch.from_numpy(split.labels_N[rows])).sum())
     return right / len(split)
 

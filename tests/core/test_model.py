@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.backbones import build_trunk, check_trunk
-from core.errors import ConfigError
+from core.errors import ConfigError, DataError
 from core.model import build_model
 from tests.core.small import small_config
 
@@ -63,3 +63,13 @@ def test_group_norm_keeps_no_statistics(norm: str) -> None:
 def test_an_unknown_trunk_is_refused() -> None:
     with pytest.raises(ConfigError, match="but got 'resnet5O'"):
         check_trunk("resnet5O")
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_the_vector_trunk_takes_vectors_alone(norm: str) -> None:
+    trunk, width = build_trunk("mlp", in_channels=5, width=6, norm=norm)  # type: ignore[arg-type]
+    assert trunk(torch.rand(2, 5, 1, 1)).shape == (2, width) == (2, 6)
+    with pytest.raises(DataError, match=r"shape \(B, 5, 1, 1\), but got \(2, 5, 2, 2\)"):
+        trunk(torch.rand(2, 5, 2, 2))
+    with pytest.raises(ConfigError, match="but got 'mlp'"):
+        check_trunk("mlp")  # sweeps train on images

@@ -85,6 +85,7 @@ def test_mlflow_holds_everything(finished: tuple[Path, str], tmp_path: Path) -> 
         assert names == {
             "attributes.parquet",
             "config.json",
+            "extractor.json",
             "tree.json",
             "tree.png",
             "tree.txt",

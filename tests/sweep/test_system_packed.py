@@ -1,6 +1,7 @@
 """A sweep over a packed dataset on a real local Ray, with loader workers in its trials."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ from tests.sweep.command import assert_each_trial_once, assert_every_epoch_once,
 pytestmark = pytest.mark.slow
 
 EPOCHS = 2
-SETTINGS: dict[str, Any] = {"resize_size": 24, "crop_size": 16, "num_epochs": EPOCHS}
+SETTINGS: dict[str, Any] = {
+    "trunk": "conv",
+    "weights": None,
+    "resize_size": 24,
+    "crop_size": 16,
+    "num_epochs": EPOCHS,
+}
 EXACT = [metrics.final(key) for key in metrics.EPOCH_METRICS if not key.startswith("seconds")]
 
 
@@ -45,13 +52,13 @@ def test_a_sweep_over_a_packed_dataset(tmp_path: Path) -> None:
     root, output = tmp_path / "cub", tmp_path / "out"
     pack(make_archive(tmp_path, 60, name="cub"), root, num_workers=1)
     arguments = [f"--{key}={value}" for key, value in (("dataset", "cub"), ("data", root))]
-    arguments += [f"--set={key}={value}" for key, value in SETTINGS.items()]
+    arguments += [f"--set={key}={json.dumps(value)}" for key, value in SETTINGS.items()]
     arguments += ["--seeds=1", "--loader-workers=1", f"--output={output}", "--max-concurrent=1"]
     command = functools.partial(main, tiny.EXPERIMENT)
 
     code, text = call(command, *arguments)
     assert code == 0, text
-    assert "Preset 'cub': resize_size=550, crop_size=448, augmentation=crop_flip" in text
+    assert "Preset 'cub': trunk=pmg:resnet50, weights=hub, resize_size=550" in text
     store = f"sqlite:///{output / 'mlflow.db'}"
     runs = children(store)
     assert_each_trial_once(runs, 3)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from core.data._command import shown_size
+from core.command import shown_size
 from core.data._packing_progress import PackingProgress, progress_line
 from core.data.archives import ARCHIVES, read_archive
 from core.data.pack import main

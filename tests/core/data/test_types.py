@@ -34,7 +34,7 @@ def dataset(**changes: Any) -> Dataset:
     ("changes", "message"),
     [
         ({"labels_N": np.array([0])}, "2 images, 1 labels and 2 attribute rows"),
-        ({"images_NCHW": np.zeros((2, 1, 3, 3))}, "uint8 array of four dimensions.*float64"),
+        ({"images_NCHW": np.zeros((2, 1, 3, 3))}, "uint8 or float32 array of four dim.*float64"),
         ({"labels_N": np.array([0, 1], dtype=np.int32)}, "`labels_N` must be an int64.*int32"),
         ({"attributes_NA": np.zeros((2, 2))}, "`attributes_NA` must be a bool.*float64"),
     ],
