@@ -12,7 +12,7 @@ from core.tree._gain import SQUARE_UNIT, Criterion, rounding_constant
 from core.tree._kernels import BLOCK_WIDTH
 from core.tree._nodes import Nodes
 from core.tree._samples import Samples
-from core.tree._scan import make_work
+from core.tree._scan import bound_slack, make_work
 from core.tree._settings import Settings
 from core.tree._update import (
     NO_FEATURE,
@@ -48,6 +48,8 @@ class Grower:
             min_gain=settings.min_gain,
             by_entropy=settings.criterion is Criterion.INFORMATION_GAIN,
             rounding=rounding_constant(settings.criterion, num_classes),
+            slack=bound_slack(_width(num_classes), np.float64),
+            slack_of_few=bound_slack(_width(num_classes), np.float32),
         )
         self._table = _table(0, self._rules)
         self._scratch = _scratch(0, self._rules)
@@ -174,10 +176,13 @@ def _scratch(capacity: int, rules: Rules) -> Scratch:
         right_N=np.empty(capacity, dtype=np.int64),
         levels_1NF=np.empty((1, capacity, BLOCK_WIDTH), dtype=np.uint8),
         words_NV=np.empty((capacity, width // 2), dtype=np.uint64),
+        counts_FL=np.empty((BLOCK_WIDTH, num_levels), dtype=np.int64),
+        frequent_F=np.empty(BLOCK_WIDTH, dtype=np.int64),
         packed_FLV=np.empty((BLOCK_WIDTH, num_levels, width // 2), dtype=np.uint64),
-        used_FL=np.zeros((BLOCK_WIDTH, num_levels), dtype=np.bool_),
+        num_packed_FL=np.empty((BLOCK_WIDTH, num_levels), dtype=np.int64),
         histogram_FLC=np.empty((BLOCK_WIDTH, num_levels, width)),
-        work=make_work(num_levels, width),
+        work=make_work(num_levels, width, np.float64),
+        work_of_few=make_work(num_levels, width, np.float32),
         best_left_C=np.empty(width),
         upper_D=np.empty(rules.num_features),
         group_F=np.empty(BLOCK_WIDTH, dtype=np.int64),

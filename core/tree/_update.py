@@ -18,7 +18,17 @@ import numpy.typing as npt
 
 from core.tree._compiled import compiled
 from core.tree._gain import GAIN_GRID, Floats
-from core.tree._kernels import BLOCK_WIDTH, Bytes, Rows, Words, fill_histogram, partition
+from core.tree._kernels import (
+    BLOCK_WIDTH,
+    ROWS_WITHOUT_CARRY,
+    Bytes,
+    Rows,
+    Words,
+    count_levels,
+    partition,
+    sum_few,
+    sum_many,
+)
 from core.tree._scan import (
     Work,
     negative_entropy,
@@ -71,6 +81,8 @@ class Rules(NamedTuple):
     min_gain: float
     by_entropy: bool
     rounding: float
+    slack: float
+    slack_of_few: float
 
 
 class Scratch(NamedTuple):
@@ -80,10 +92,13 @@ class Scratch(NamedTuple):
     right_N: Rows
     levels_1NF: Bytes
     words_NV: Words
+    counts_FL: Rows
+    frequent_F: Rows
     packed_FLV: Words
-    used_FL: npt.NDArray[np.bool_]
+    num_packed_FL: Rows
     histogram_FLC: Floats
     work: Work
+    work_of_few: Work
     best_left_C: Floats
     upper_D: Floats
     """Upper bound of each feature's gain in the node at hand; minus infinity once looked at."""
@@ -213,6 +228,9 @@ def _best_split(
     sums_C = places.sums_PC[node]
     num_classes = rules.num_classes
     count = rows_N.size
+    # Their sums stay packed, and their bounds take half the time in single precision.
+    is_few = rules.by_entropy and count <= ROWS_WITHOUT_CARRY
+    portion_FLC = scratch.packed_FLV.view(np.int32)
     other_C = scratch.work[4]
     if rules.by_entropy:
         weight = sums_C[num_classes + 1]
@@ -220,7 +238,10 @@ def _best_split(
         if parent == 0.0:
             return NO_FEATURE, 0
         total = -parent * weight
-        prepare_entropy(sums_C, num_classes, scratch.work)
+        if is_few:
+            prepare_entropy(sums_C, num_classes, scratch.work_of_few)
+        else:
+            prepare_entropy(sums_C, num_classes, scratch.work)
     else:
         weight = float(count)
         squares = 0.0
@@ -245,23 +266,58 @@ def _best_split(
         if width == 0:
             break
         _gather_levels(table.levels_BNF, rows_N, scratch.group_F, width, scratch.levels_1NF)
-        fill_histogram(
-            scratch.levels_1NF,
-            scratch.words_NV,
-            count,
-            num_classes,
-            scratch.packed_FLV,
-            scratch.used_FL,
-            scratch.histogram_FLC,
-        )
-        if rules.by_entropy:
-            best = scan_entropy(
+        count_levels(scratch.levels_1NF, count, scratch.counts_FL, scratch.frequent_F)
+        if is_few:
+            sum_few(
+                scratch.levels_1NF,
+                scratch.words_NV,
+                count,
+                scratch.counts_FL,
+                scratch.frequent_F,
+                scratch.packed_FLV,
+            )
+        else:
+            sum_many(
+                scratch.levels_1NF,
+                scratch.words_NV,
+                count,
+                scratch.counts_FL,
+                scratch.frequent_F,
+                scratch.packed_FLV,
+                scratch.num_packed_FL,
                 scratch.histogram_FLC,
+            )
+        if is_few:
+            best = scan_entropy(
+                scratch.packed_FLV,
+                portion_FLC,
+                scratch.counts_FL,
+                scratch.frequent_F,
                 width,
                 sums_C,
                 num_classes,
                 parent,
                 rules.rounding,
+                rules.slack_of_few,
+                scratch.work_of_few,
+                scratch.best_left_C,
+                best,
+                rules.min_gain,
+                scratch.group_F,
+                scratch.upper_F,
+            )
+        elif rules.by_entropy:
+            best = scan_entropy(
+                scratch.histogram_FLC,
+                scratch.histogram_FLC,
+                scratch.counts_FL,
+                scratch.frequent_F,
+                width,
+                sums_C,
+                num_classes,
+                parent,
+                rules.rounding,
+                rules.slack,
                 scratch.work,
                 scratch.best_left_C,
                 best,
@@ -272,6 +328,8 @@ def _best_split(
         else:
             best = scan_squared_error(
                 scratch.histogram_FLC,
+                scratch.counts_FL,
+                scratch.frequent_F,
                 width,
                 sums_C,
                 num_classes,
