@@ -98,7 +98,9 @@ def scan_entropy(
     Of splits with equal gains the one of the lowest feature is taken, then of the lowest threshold.
     """
     # Taken apart once for many features: each name costs an atomic count of references.
-    level_T, side_T, square_T, side_C, other_C, weights_C, shares_C, inverses_C, powers_4 = work
+    level_T, side_T, square_T, side_C, other_C, weights_C, shares_C, inverses_C, coefficients_4 = (
+        work
+    )
     mass = sums_C[num_classes + 1]
     inverse = 1.0 / mass
     best_gain, best_feature, best_threshold = best
@@ -119,7 +121,7 @@ def scan_entropy(
                 upper = max(upper, bound)
                 continue
             strong = (
-                _strong_bound(columns_FLC, f, side, q, shares_C, inverses_C, powers_4)
+                _strong_bound(columns_FLC, f, side, q, shares_C, inverses_C, coefficients_4)
                 + slack
                 + GAIN_GRID
             )
@@ -228,10 +230,10 @@ def _strong_bound(
     q: float,
     shares_C: Real,
     inverses_C: Real,
-    powers_4: Real,
+    coefficients_4: Real,
 ) -> float:
     """A bound that suits strong splits: a polynomial below stands for the coin's entropy h(r)."""
-    b1, b2, b3, b4 = powers_4[0], powers_4[1], powers_4[2], powers_4[3]
+    b1, b2, b3, b4 = coefficients_4[0], coefficients_4[1], coefficients_4[2], coefficients_4[3]
     one, two = shares_C.dtype.type(1), shares_C.dtype.type(2)
     total = shares_C.dtype.type(0)
     for c in range(shares_C.size):
@@ -242,7 +244,7 @@ def _strong_bound(
     return entropy - 1.0 + float(total)
 
 
-def make_work(num_levels: int, width: int, precision: type[np.float32 | np.float64]) -> Work:
+def make_work(num_levels: int, width: int, precision: npt.DTypeLike) -> Work:
     """Scratch for scans of that many levels and columns."""
     return (
         np.empty(num_levels, dtype=np.int64),
@@ -257,13 +259,13 @@ def make_work(num_levels: int, width: int, precision: type[np.float32 | np.float
     )
 
 
-def bound_slack(width: int, precision: type[np.float32 | np.float64]) -> float:
+def bound_slack(width: int, precision: npt.DTypeLike) -> float:
     """More than the error of a bound's sum of that many terms, each made in a few steps.
 
     The terms are not negative and sum to at most 1, so a step errs by at most half a unit in the
     last place of 1, in whatever order they are added.
     """
-    return (width + 16) * float(np.finfo(precision).eps)
+    return (width + 16) * float(np.finfo(np.dtype(precision)).eps)
 
 
 @compiled
