@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from core.data._decode_workers import DecodePool
 from core.data._decoder import Decoder
+from core.data._holdout import require_seed, stratified_group_holdout
 from core.data._packed_images import PackedImages
-from core.data._splits import stratified_holdout
 from core.data._types import Dataset, Split
 from core.data.field_guide._cache import default_cache_dir
 from core.data.images import Rows
@@ -35,6 +35,7 @@ def load_packed(
     num_workers: int,
 ) -> Dataset:
     """Memory-map a packed dataset; see `core.data.load_dataset` for the arguments and errors."""
+    require_seed("split_seed", split_seed)
     manifest = _manifest(name, root)
     if manifest.image_size is not None and (images.resize_size or 0) > manifest.image_size:
         raise ConfigError(
@@ -50,7 +51,16 @@ def load_packed(
     for part, rows in (("training", rest), ("test", test)):
         if not len(rows):
             raise DataError(f"{str(root)!r} must have images of both parts, but has no {part} one.")
-    kept, held_out = stratified_holdout(labels_N[rest], _MINIVAL_SHARE, seed=split_seed)
+    # Objects of one image share its pixels, so they stay on one side.
+    _, image_N = np.unique(table.column("file").to_numpy(), return_inverse=True)
+    is_minival = stratified_group_holdout(
+        labels_N[rest], image_N[rest], round(_MINIVAL_SHARE * len(rest)), seed=split_seed
+    )
+    if not is_minival.any():
+        raise DataError(
+            f"{str(root)!r} must have enough training images to cut a tenth off for minival, but "
+            f"has {len(rest)}."
+        )
     pool = DecodePool(Decoder(folder, images), num_workers=num_workers)
 
     def part_of(rows: Rows) -> Split:
@@ -64,8 +74,8 @@ def load_packed(
         name=name,
         class_names=manifest.class_names,
         attribute_names=manifest.attribute_names,
-        train=part_of(rest[kept]),
-        minival=part_of(rest[held_out]),
+        train=part_of(rest[~is_minival]),
+        minival=part_of(rest[is_minival]),
         test=part_of(test),
     )
 

@@ -43,7 +43,7 @@ def load_dataset(
 
     Images of a packed dataset stay in its memory-mapped files, which processes of one machine
     share. They are decoded, resized and cropped batch by batch; minival is a tenth of the training
-    part, cut class by class.
+    part, each class its share, and holds all objects of an image or none.
 
     Parameters
     ----------

@@ -57,9 +57,36 @@ def test_splits_are_those_of_the_archive(packed: Path, archive: Archive) -> None
     test = np.flatnonzero(archive.is_test_N)
     assert np.array_equal(dataset.test.labels_N, archive.labels_N[test])
     assert np.array_equal(dataset.test.attributes_NA, archive.attributes_NA[test])
-    # A tenth of each class's 15 training images, rounded, and at least one.
-    assert np.bincount(dataset.minival.labels_N).tolist() == [2, 2, 2]
+    # A tenth of the 45 training images, as evenly as it goes.
+    assert np.bincount(dataset.minival.labels_N).tolist() == [2, 1, 1]
     assert len(dataset.train) + len(dataset.minival) == ROWS - len(test)
+
+
+def test_objects_of_one_image_stay_on_one_side(tmp_path: Path) -> None:
+    images = np.repeat(np.arange(ROWS), 3)
+    archive = make_archive(
+        tmp_path,
+        len(images),
+        name="cub",
+        files=tuple(f"images/{image:03d}.{'png' if image % 3 == 2 else 'jpg'}" for image in images),
+        is_test_N=images % 4 == 3,
+        labels_N=images % 3,
+    )
+    pack(archive, tmp_path / "packed", num_workers=1)
+    dataset = load(tmp_path / "packed")
+    sides = [
+        {image.numpy().tobytes() for image in next(split.images.batches([np.arange(len(split))]))}
+        for split in (dataset.train, dataset.minival)
+    ]
+    assert len(dataset.minival) == 3 * len(sides[1]) > 0
+    assert not sides[0] & sides[1]
+
+
+def test_too_few_training_images_for_minival_are_refused(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path, 4, name="cub", is_test_N=np.arange(4) == 3)
+    pack(archive, tmp_path / "packed", num_workers=1)
+    with pytest.raises(DataError, match="a tenth off for minival, but has 3"):
+        load(tmp_path / "packed")
 
 
 def test_the_split_seed_moves_minival_alone(packed: Path) -> None:
@@ -219,7 +246,7 @@ def replaced(packed: Path, out: Path, content: bytes) -> Path:
         ({"images": None}, ConfigError, "`resize_size` and `crop_size` must be given for 'cub'"),
         ({"root": None}, ConfigError, "`root` must say where 'cub' was packed.*core.data.pack cub"),
         ({"num_workers": -1}, ConfigError, "`num_workers` must be at least 0, but got -1"),
-        ({"split_seed": -1}, ConfigError, "`seed` must be at least 0"),
+        ({"split_seed": -1}, ConfigError, "`split_seed` must be a whole number of at least 0"),
         ({"root": "no/such"}, DataError, "'no/such' is no folder"),
         (
             {"images": ImageOptions(resize_size=551, crop_size=448)},
