@@ -54,9 +54,6 @@ _CONFIG_PARAMS = (
 _OWN_FIELDS = ("dataset", "seed", "split_seed")
 """Fields of the config that are not for `other_settings`: data and `random_state` set them."""
 
-_CHUNK_NUMBERS = 2**24
-"""Input numbers that go through the network at once: 27 images of 3 x 448 x 448."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extraction:
@@ -432,16 +429,11 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
     def _outputs(self, X: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
         """Levels and the network's probabilities."""
         images_NCHW = self._as_samples(X)
-        rows = max(1, _CHUNK_NUMBERS // max(1, images_NCHW[0].size))
-        levels, probabilities = [], []
-        for start in range(0, len(images_NCHW), rows):
-            outputs = predict_split(self.model_, as_split(images_NCHW[start : start + rows]))
-            levels.append(outputs.levels_ND)
-            probabilities.append(outputs.probabilities_NK.astype(np.float64))
-        probabilities_NK = np.concatenate(probabilities)
+        outputs = predict_split(self.model_, as_split(images_NCHW))
+        probabilities_NK = outputs.probabilities_NK.astype(np.float64)
         # float32's rows sum to 1 within its own precision only.
         probabilities_NK /= probabilities_NK.sum(axis=1, keepdims=True)
-        return np.concatenate(levels), probabilities_NK
+        return outputs.levels_ND, probabilities_NK
 
     def _as_samples(self, X: Any) -> Images:
         check_is_fitted(self)
