@@ -1,0 +1,165 @@
+"""A step of Alg. 1 as the paper runs it: PMG on ResNet-50, 448 pixels, batches of 16.
+
+    python -m benchmarks.paper_step                # about five minutes on two cores
+    python -m benchmarks.paper_step --steps 1 --estimate-only
+
+Times a few steps on generated JPEGs with CUB's 200 classes and 1024 features, packed and loaded as
+a real dataset would be, from random weights, which cost the same. S' is then still small: what T
+costs over an epoch is `benchmarks.tree`'s to say.
+
+Then it estimates an epoch on one GPU for the paper's four datasets. An estimate, not a measurement:
+counted floating-point operations of the network over a share of the GPU's peak, plus bytes that the
+tree's histograms move over its memory bandwidth.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from core.algorithm import fit
+from core.config import TrainConfig
+from core.data import Dataset, load_dataset
+from core.data.archive import Archive
+from core.data.packed import pack
+from core.model import IntersectionModel, build_model
+from core.presets import preset_config
+from core.state import TrainState
+
+CONFIG = preset_config("cub").replace({"weights": None, "num_epochs": 2, "drops_to_stop": None})
+NUM_CLASSES = 200
+SHAPES = ((375, 500), (500, 400), (333, 500))
+
+TRAINING_SETS = {"aYahoo": (1850, 12, 7), "aPascal": (2869, 20, 10), "AwA2": (26125, 50, 60)} | {
+    "CUB": (5994, 200, 60)
+}
+"""Samples and classes, and the paper's minutes an epoch on three GeForce RTX 3090."""
+
+_BYTES_A_SUM = 12
+"""A label is read and a 64-bit sum is read and written in a cache: 4 + 8 bytes at the least."""
+
+
+def main() -> None:
+    arguments = _parse_arguments()
+    torch.set_num_threads(arguments.threads)
+    if not arguments.estimate_only:
+        with tempfile.TemporaryDirectory() as folder:
+            _time_steps(_dataset(Path(folder), arguments.steps))
+    _estimate(arguments.gpu_teraflops, arguments.gpu_gigabytes, arguments.share_of_peak)
+
+
+def _time_steps(dataset: Dataset) -> None:
+    """Print the seconds of a step of the second epoch, by part."""
+    state = TrainState.create(CONFIG, in_channels=3, num_classes=NUM_CLASSES)
+    steps = -(-len(dataset.train) // CONFIG.batch_size)
+    print(f"{len(dataset.train)} images, {steps} steps an epoch, from random weights")
+    for result in fit(state, dataset):
+        seconds = {part: total / steps for part, total in result.seconds.items()}
+    for part in ("data", "network", "tree"):
+        print(f"{part:8} {seconds[part]:7.2f} s a step")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"peak memory {peak / 1e9:.1f} GB, two loader processes aside")
+
+
+def _estimate(teraflops: float, gigabytes: float, share: float) -> None:
+    flops = _training_flops(CONFIG)
+    print(
+        f"\nEstimate for one GPU of {teraflops:g} TFLOP/s, of which {100 * share:g} % are reached, "
+        f"and {gigabytes:g} GB/s; counted: {flops / 1e9:.0f} GFLOP an image, forward and backward"
+    )
+    print(f"{'set':8} {'network min':>12} {'tree min':>10} {'together':>10} {'paper, 3 GPUs':>14}")
+    for name, (samples, num_classes, paper) in TRAINING_SETS.items():
+        network = samples * flops / (teraflops * 1e12 * share) / 60
+        sums = _tree_sums(samples, num_classes)
+        tree = sums * _BYTES_A_SUM / (gigabytes * 1e9) / 60
+        print(f"{name:8} {network:12.1f} {tree:10.1f} {network + tree:10.1f} {paper:14}")
+
+
+def _training_flops(config: TrainConfig) -> float:
+    """Floating-point operations for one image, counted by torch on a pass of two."""
+    model: IntersectionModel = build_model(config, in_channels=3, num_classes=NUM_CLASSES)
+    size = config.crop_size or 0
+    with FlopCounterMode(display=False) as counter:
+        model(torch.zeros(2, 3, size, size)).logits_BK.sum().backward()
+    return counter.get_total_flops() / 2
+
+
+def _tree_sums(samples: int, num_classes: int) -> float:
+    """Additions to histograms in an epoch of trees grown from scratch, one a step.
+
+    A level of the tree adds each row's labels once for each feature; S' is half full on average.
+    """
+    steps = -(-samples // CONFIG.batch_size)
+    return steps * CONFIG.max_depth * samples / 2 * CONFIG.feature_dim * num_classes
+
+
+def _dataset(folder: Path, steps: int) -> Dataset:
+    """Generated pictures, packed, with so many whole steps of training images."""
+    generator = np.random.default_rng(0)
+    num_train = steps * CONFIG.batch_size
+    count = num_train + -(-num_train // 9) + 2
+    files = []
+    for row in range(count):
+        coarse = generator.integers(0, 256, size=(12, 12, 3), dtype=np.uint8)
+        height, width = SHAPES[row % len(SHAPES)]
+        file = f"{row:04d}.jpg"
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(
+            folder / file, quality=90
+        )
+        files.append(file)
+    archive = Archive(
+        name="cub",
+        root=folder,
+        class_names=tuple(str(k) for k in range(NUM_CLASSES)),
+        attribute_names=("none",),
+        files=tuple(files),
+        boxes_N4=None,
+        crops=False,
+        labels_N=np.arange(count) % 2,
+        is_test_N=np.arange(count) >= count - 2,
+        attributes_NA=np.ones((count, 1), dtype=np.bool_),
+        attributes_per_class=False,
+    )
+    pack(archive, folder / "packed", image_size=None, num_workers=1)
+    return load_dataset("cub", root=folder / "packed", images=CONFIG.image_options, num_workers=2)
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.paper_step",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--steps", type=int, default=3, help="of an epoch (default: 3)")
+    parser.add_argument("--threads", type=int, default=2, help="of torch (default: 2)")
+    parser.add_argument("--estimate-only", action="store_true", help="count, and time nothing")
+    parser.add_argument(
+        "--gpu-teraflops",
+        type=float,
+        default=35.6,
+        metavar="N",
+        help="peak of the GPU at the precision used (default: 35.6, an RTX 3090 at float32)",
+    )
+    parser.add_argument(
+        "--gpu-gigabytes",
+        type=float,
+        default=936.0,
+        metavar="N",
+        help="memory bandwidth a second (default: 936, an RTX 3090)",
+    )
+    parser.add_argument(
+        "--share-of-peak", type=float, default=0.4, metavar="X", help="reached (default: 0.4)"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    begun = time.perf_counter()
+    main()
+    print(f"{time.perf_counter() - begun:.0f} s in all")
