@@ -26,6 +26,9 @@ BLOCK_WIDTH = 8
 
 ROWS_WITHOUT_CARRY = 127
 
+FEW_WORDS = 16
+"""Up to so many words a row is added faster than it is found out whether it can be left out."""
+
 
 @compiled
 def partition(levels_BNF: Bytes, feature: int, threshold: int, rows_N: Rows, right_N: Rows) -> int:
@@ -98,6 +101,9 @@ def sum_many(
     histogram_FLC: Floats,
 ) -> None:
     """Sum the columns of any number of rows by feature and level; skips what `sum_few` does."""
+    if words_NV.shape[1] <= FEW_WORDS:
+        _sum_in_portions(levels_1NF, words_NV, count, packed_FLV, histogram_FLC)
+        return
     portion_FLC = packed_FLV.view(np.int32)
     num_packed_FL[:] = 0
     for f in range(BLOCK_WIDTH):
@@ -125,3 +131,24 @@ def sum_many(
             if counts_FL[f, level] and level != frequent_F[f]:
                 for c in range(histogram_FLC.shape[2]):
                     histogram_FLC[f, level, c] += portion_FLC[f, level, c]
+
+
+@compiled
+def _sum_in_portions(
+    levels_1NF: Bytes, words_NV: Words, count: int, packed_FLV: Words, histogram_FLC: Floats
+) -> None:
+    portion = packed_FLV.view(np.int32).reshape(-1)
+    sums = histogram_FLC.reshape(-1)
+    for start in range(0, count, ROWS_WITHOUT_CARRY):
+        packed_FLV[:] = 0
+        for i in range(start, min(start + ROWS_WITHOUT_CARRY, count)):
+            for f in range(BLOCK_WIDTH):
+                level = levels_1NF[0, i, f]
+                for v in range(words_NV.shape[1]):
+                    packed_FLV[f, level, v] += words_NV[i, v]
+        if start == 0:
+            for i in range(sums.size):
+                sums[i] = portion[i]
+        else:
+            for i in range(sums.size):
+                sums[i] += portion[i]

@@ -20,6 +20,7 @@ from core.tree._compiled import compiled
 from core.tree._gain import GAIN_GRID, Floats
 from core.tree._kernels import (
     BLOCK_WIDTH,
+    FEW_WORDS,
     ROWS_WITHOUT_CARRY,
     Bytes,
     Rows,
@@ -229,7 +230,9 @@ def _best_split(
     num_classes = rules.num_classes
     count = rows_N.size
     # Their sums stay packed, and their bounds take half the time in single precision.
-    is_few = rules.by_entropy and count <= ROWS_WITHOUT_CARRY
+    is_few = (
+        rules.by_entropy and count <= ROWS_WITHOUT_CARRY and table.words_NV.shape[1] > FEW_WORDS
+    )
     portion_FLC = scratch.packed_FLV.view(np.int32)
     other_C = scratch.work[4]
     if rules.by_entropy:
