@@ -87,7 +87,7 @@ def test_iterations_may_overlap_and_be_left(packed: Path) -> None:
 
 def trained(root: Path | str, num_workers: int) -> TrainState:
     dataset = load(root, num_workers)
-    config = small_config(num_epochs=2, dataset="cub", **SIZES)
+    config = small_config(num_epochs=2, dataset="cub", batch_size=21, **SIZES)
     state = TrainState.create(config, in_channels=3, num_classes=dataset.num_classes)
     for _ in fit(state, dataset):
         predict_split(state.model, dataset.test)
