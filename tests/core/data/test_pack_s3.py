@@ -37,7 +37,6 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """Port of an S3 server with an empty bucket."""
-    pytest.importorskip("moto", reason="the S3 server is of the extra 'dev'")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
