@@ -57,7 +57,9 @@ class GrowingTree:
                 raise DataError(f"`{name}` must be at least 1, but got {value}.")
         self._num_features = num_features
         self._num_classes = num_classes
-        self._grower = Grower(self._settings, num_features=num_features, num_classes=num_classes)
+        self._grower = Grower(
+            self._settings, num_features=num_features, num_classes=num_classes, grows_on=True
+        )
 
     def __len__(self) -> int:
         """Rows so far."""

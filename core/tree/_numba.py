@@ -1,45 +1,59 @@
 """The compiled grower: keeps tables, nodes and scratch, and brings them up to date with new rows.
 
-Shape letters: N rows, B blocks of `BLOCK_WIDTH` features, F features of a block, D features, C
-columns (the classes, a one that counts rows, the total of a row, padding), K classes, P places for
-nodes, M nodes.
+Shape letters: N rows, D features, C columns (the classes, the total of a row, padding), K classes,
+P places for nodes, V visits, S slices of features, M nodes.
 """
+
+import functools
+import math
 
 import numpy as np
 import numpy.typing as npt
 
-from core.tree._gain import SQUARE_UNIT, Criterion, rounding_constant
-from core.tree._kernels import BLOCK_WIDTH
+from core.tree._gain import Criterion, rounding_constant
+from core.tree._lists import find_references, put_columns
 from core.tree._nodes import Nodes
+from core.tree._rows import put_own_entropies, put_own_squares, put_units
 from core.tree._samples import Samples
-from core.tree._scan import bound_slack, make_work
+from core.tree._scan import NO_FEATURE, Rules, Scratch, Table
 from core.tree._settings import Settings
+from core.tree._threads import num_threads, run_all
 from core.tree._update import (
-    NO_FEATURE,
+    Order,
     Places,
-    Rules,
-    Scratch,
-    Table,
+    Results,
+    Visits,
+    close_level,
     number_nodes,
-    update_nodes,
+    open_visit,
+    scan_level,
 )
+from core.tree._vectors import LANES
 
-_COLUMNS = 8
-"""Columns come in multiples of this, which fills the vectors of compiled loops."""
+_CACHE_LINE = 64
+_ROWS_TO_FIND_REFERENCES = 1024
+_CELLS_OF_A_SLICE = 2**16
+"""Fewer rows times features than this are not worth a thread of their own."""
 
 
 def grow(samples: Samples, settings: Settings) -> Nodes:
     """Grow a tree breadth-first. See `core.tree.fit_tree` for the rules."""
     num_features, num_classes = samples.levels_ND.shape[1], samples.units_NK.shape[1]
-    grower = Grower(settings, num_features=num_features, num_classes=num_classes)
+    grower = Grower(settings, num_features=num_features, num_classes=num_classes, grows_on=False)
     grower.take(samples)
     return grower.nodes()
 
 
 class Grower:
-    """A tree over rows that may arrive in portions. Its input is checked elsewhere."""
+    """A tree over rows that may arrive in portions. Its input is checked elsewhere.
 
-    def __init__(self, settings: Settings, *, num_features: int, num_classes: int) -> None:
+    `grows_on` says that there will be portions after the first tree.
+    """
+
+    def __init__(
+        self, settings: Settings, *, num_features: int, num_classes: int, grows_on: bool
+    ) -> None:
+        self._grows_on = grows_on
         self._rules = Rules(
             num_features=num_features,
             num_classes=num_classes,
@@ -48,50 +62,44 @@ class Grower:
             min_gain=settings.min_gain,
             by_entropy=settings.criterion is Criterion.INFORMATION_GAIN,
             rounding=rounding_constant(settings.criterion, num_classes),
-            slack=bound_slack(_width(num_classes), np.float64),
-            slack_of_few=bound_slack(_width(num_classes), np.float32),
         )
-        self._table = _table(0, self._rules)
-        self._scratch = _scratch(0, self._rules)
+        self._width = -(-(num_classes + 1) // LANES) * LANES
+        self._scratches: list[Scratch] = []
+        self._upper_D = np.empty(num_features)
+        self._terms_C = np.empty(self._width)
+        self._table = self._make_table(0)
+        self._order = self._make_order(0)
         self.clear()
 
     def clear(self) -> None:
         """Forget all rows, and keep the room that they took."""
         self.num_rows = 0
         self._num_grown = 0
-        self._places = _places(1, self._rules)
+        self._places = self._make_places(1)
         self._num_free = 0
 
     def take(self, samples: Samples) -> None:
         """Append rows; growing is put off until `nodes`."""
-        count, num_features = samples.levels_ND.shape
-        stop = self.num_rows + count
+        rules = self._rules
+        start, stop = self.num_rows, self.num_rows + len(samples.levels_ND)
         self._reserve(stop)
-        rows = slice(self.num_rows, stop)
-        self._table.words_NV[rows] = _columns(samples).view(np.uint64)
-        num_blocks = self._table.levels_BNF.shape[0]
-        padded_ND = np.zeros((count, num_blocks * BLOCK_WIDTH), dtype=np.uint8)
-        padded_ND[:, :num_features] = samples.levels_ND
-        self._table.levels_BNF[:, rows] = padded_ND.reshape(count, num_blocks, -1).swapaxes(0, 1)
-        if not self._rules.by_entropy:
-            units_NK = samples.units_NK.astype(np.float64)
-            self._table.square_N[rows] = SQUARE_UNIT * (units_NK * units_NK).sum(axis=1)
+        table = self._table
+        put_columns(samples.levels_ND, start, table.levels_DN)
+        put_units(samples.units_NK, start, table.columns_NC)
+        if not rules.by_entropy:
+            put_own_squares(table.columns_NC, start, stop, rules.num_classes, table.own_N)
+        elif self._grows_on:
+            put_own_entropies(table.columns_NC, start, stop, rules.num_classes, table.own_N)
+        if start < _ROWS_TO_FIND_REFERENCES:
+            counts_L = np.empty(rules.num_levels, dtype=np.int64)
+            num_seen = min(stop, _ROWS_TO_FIND_REFERENCES)
+            find_references(table.levels_DN, num_seen, table.references_D, counts_L)
         self.num_rows = stop
 
     def nodes(self) -> Nodes:
         """The tree of all rows so far; there must be one."""
         if self._num_grown < self.num_rows:
-            self._make_places(2 * min(self.num_rows, 2 ** min(self._rules.max_depth, 32)) - 1)
-            self._num_free = update_nodes(
-                self._table,
-                self._num_grown,
-                self.num_rows,
-                self._rules,
-                self._places,
-                self._num_free,
-                self._scratch,
-            )
-            self._num_grown = self.num_rows
+            self._grow()
         places = self._places
         place_M, left_M, right_M = np.empty((3, places.feature_P.size), dtype=np.int32)
         count = number_nodes(places, place_M, left_M, right_M)
@@ -102,89 +110,180 @@ class Grower:
             threshold_M=np.where(is_leaf_M, np.int32(0), places.threshold_P[place_M]),
             left_M=left_M[:count].copy(),
             right_M=right_M[:count].copy(),
-            num_samples_M=places.sums_PC[place_M, self._rules.num_classes].astype(np.int64),
+            num_samples_M=places.count_P[place_M],
             sums_MK=places.sums_PC[place_M, : self._rules.num_classes],
         )
 
+    def _grow(self) -> None:
+        rules, order, table = self._rules, self._order, self._table
+        self._make_room(2 * min(self.num_rows, 2 ** min(rules.max_depth, 32)) - 1)
+        places = self._places
+        new = slice(self._num_grown, self.num_rows)
+        places.sums_PC[0] += table.columns_NC[new].sum(axis=0, dtype=np.float64)
+        places.count_P[0] = self.num_rows
+        order.order_N[: self.num_rows] = np.arange(self.num_rows)
+        visits = self._make_visits(1)
+        opened = open_visit(
+            table, rules, places, order, visits, 0, 0, 0, self.num_rows, 0, self._terms_C
+        )
+        above, depth = self._make_visits(0), 0
+        if not opened:
+            visits = above
+        while visits.place_V.size:
+            results = self._scan(above, visits)
+            below = self._make_visits(2 * visits.place_V.size)
+            num_below, self._num_free = close_level(
+                table,
+                self._num_grown,
+                rules,
+                places,
+                self._num_free,
+                order,
+                visits,
+                results,
+                below,
+                depth,
+                self._terms_C,
+            )
+            above, visits = visits, Visits(*(array_V[:num_below] for array_V in below))
+            depth += 1
+        self._num_grown = self.num_rows
+
+    def _scan(self, above: Visits, visits: Visits) -> Results:
+        num_visits, num_features = visits.place_V.size, self._rules.num_features
+        cells = int(visits.count_V.sum()) * num_features
+        num_slices = max(1, min(num_threads(), cells // _CELLS_OF_A_SLICE, num_features))
+        results = Results(
+            gain_SV=np.empty((num_slices, num_visits)),
+            feature_SV=np.empty((num_slices, num_visits), dtype=np.int64),
+            threshold_SV=np.empty((num_slices, num_visits), dtype=np.int64),
+            left_SVC=np.empty((num_slices, num_visits, self._width)),
+        )
+        bounds = np.linspace(0, num_features, num_slices + 1).astype(int).tolist()
+        run_all(
+            [
+                functools.partial(
+                    scan_level,
+                    self._table,
+                    self._rules,
+                    self._places,
+                    self._order,
+                    above,
+                    visits,
+                    results,
+                    self._scratch(index),
+                    self._upper_D,
+                    index,
+                    bounds[index],
+                    bounds[index + 1],
+                )
+                for index in range(num_slices)
+            ]
+        )
+        return results
+
     def _reserve(self, num_rows: int) -> None:
-        capacity = self._table.words_NV.shape[0]
+        capacity = self._table.own_N.size
         if num_rows <= capacity:
             return
         capacity = max(num_rows, 2 * capacity)
-        table = _table(capacity, self._rules)
+        table = self._make_table(capacity)
         used = slice(0, self.num_rows)
-        table.levels_BNF[:, used] = self._table.levels_BNF[:, used]
-        table.words_NV[used] = self._table.words_NV[used]
-        table.square_N[used] = self._table.square_N[used]
+        table.levels_DN[:, used] = self._table.levels_DN[:, used]
+        table.columns_NC[used] = self._table.columns_NC[used]
+        table.references_D[:] = self._table.references_D
+        table.own_N[used] = self._table.own_N[used]
         self._table = table
-        self._scratch = _scratch(capacity, self._rules)
+        self._order = self._make_order(capacity)
+        self._scratches = []
 
-    def _make_places(self, count: int) -> None:
+    def _make_room(self, num_places: int) -> None:
         before = self._places.feature_P.size
-        if count <= before:
+        if num_places <= before:
             return
         # From one place on, the first time makes what is needed and no more.
-        after = count if before == 1 else max(count, 2 * before)
-        places = _places(after, self._rules)
+        after = num_places if before == 1 else max(num_places, 2 * before)
+        places = self._make_places(after)
         for name in Places._fields:
             getattr(places, name)[:before] = getattr(self._places, name)
         places.free_P[self._num_free : self._num_free + after - before] = np.arange(before, after)
         self._num_free += after - before
         self._places = places
 
+    def _make_table(self, capacity: int) -> Table:
+        num_features = self._rules.num_features
+        return Table(
+            levels_DN=np.zeros((num_features, capacity), dtype=np.uint8),
+            columns_NC=_aligned((capacity, self._width), np.int32),
+            references_D=np.zeros(num_features, dtype=np.uint8),
+            own_N=np.zeros(capacity),
+        )
 
-def _columns(samples: Samples) -> npt.NDArray[np.uint32]:
-    """What is summed over samples."""
-    num_samples, num_classes = samples.units_NK.shape
-    columns_NC = np.zeros((num_samples, _width(num_classes)), dtype=np.uint32)
-    columns_NC[:, :num_classes] = samples.units_NK
-    columns_NC[:, num_classes] = 1
-    if samples.criterion is Criterion.INFORMATION_GAIN:
-        columns_NC[:, num_classes + 1] = samples.units_NK.sum(axis=1)
-    return columns_NC
+    def _make_order(self, capacity: int) -> Order:
+        return Order(
+            order_N=np.empty(capacity, dtype=np.int64),
+            right_N=np.empty(capacity, dtype=np.int64),
+            goes_left_N=np.empty(capacity, dtype=np.uint8),
+            entries_DN=np.empty((self._rules.num_features, capacity), dtype=np.uint32),
+        )
+
+    def _make_places(self, count: int) -> Places:
+        return Places(
+            feature_P=np.full(count, NO_FEATURE, dtype=np.int32),
+            threshold_P=np.zeros(count, dtype=np.int32),
+            left_P=np.zeros(count, dtype=np.int32),
+            right_P=np.zeros(count, dtype=np.int32),
+            count_P=np.zeros(count, dtype=np.int64),
+            sums_PC=np.zeros((count, self._width)),
+            is_bounded_P=np.zeros(count, dtype=np.bool_),
+            children_PD=np.empty((count, self._rules.num_features)),
+            free_P=np.zeros(count, dtype=np.int32),
+        )
+
+    def _make_visits(self, count: int) -> Visits:
+        return Visits(
+            place_V=np.empty(count, dtype=np.int64),
+            kind_V=np.empty(count, dtype=np.int32),
+            start_V=np.empty(count, dtype=np.int64),
+            count_V=np.empty(count, dtype=np.int64),
+            parent_V=np.empty(count),
+            weight_V=np.empty(count),
+            total_V=np.empty(count),
+            slack_V=np.empty(count),
+            left_V=np.empty(count, dtype=np.int64),
+            right_V=np.empty(count, dtype=np.int64),
+            num_left_V=np.empty(count, dtype=np.int64),
+            lengths_VD=np.empty((count, self._rules.num_features), dtype=np.int32),
+        )
+
+    def _scratch(self, index: int) -> Scratch:
+        while len(self._scratches) <= index:
+            self._scratches.append(self._make_scratch())
+        return self._scratches[index]
+
+    def _make_scratch(self) -> Scratch:
+        capacity = self._table.own_N.size
+        doubles = _aligned((4, self._width), np.float64)
+        singles = _aligned((4, self._width), np.float32)
+        return Scratch(
+            entries_N=np.empty(capacity, dtype=np.uint32),
+            unsorted_N=np.empty(capacity, dtype=np.uint32),
+            counts_L=np.empty(self._rules.num_levels, dtype=np.int64),
+            portion_C=_aligned((self._width,), np.int32),
+            side_C=doubles[0],
+            other_C=doubles[1],
+            terms_C=doubles[2],
+            best_left_C=doubles[3],
+            totals_C=singles[0],
+            weights_C=singles[1],
+            inverses_C=singles[2],
+            shares_C=singles[3],
+        )
 
 
-def _width(num_classes: int) -> int:
-    return -(-(num_classes + 2) // _COLUMNS) * _COLUMNS
-
-
-def _table(capacity: int, rules: Rules) -> Table:
-    num_blocks = -(-rules.num_features // BLOCK_WIDTH)
-    return Table(
-        levels_BNF=np.zeros((num_blocks, capacity, BLOCK_WIDTH), dtype=np.uint8),
-        words_NV=np.zeros((capacity, _width(rules.num_classes) // 2), dtype=np.uint64),
-        square_N=np.zeros(0 if rules.by_entropy else capacity),
-    )
-
-
-def _places(count: int, rules: Rules) -> Places:
-    return Places(
-        feature_P=np.full(count, NO_FEATURE, dtype=np.int32),
-        threshold_P=np.zeros(count, dtype=np.int32),
-        left_P=np.zeros(count, dtype=np.int32),
-        right_P=np.zeros(count, dtype=np.int32),
-        sums_PC=np.zeros((count, _width(rules.num_classes))),
-        children_PD=np.full((count, rules.num_features), -np.inf),
-        free_P=np.zeros(count, dtype=np.int32),
-    )
-
-
-def _scratch(capacity: int, rules: Rules) -> Scratch:
-    width, num_levels = _width(rules.num_classes), rules.num_levels
-    return Scratch(
-        order_N=np.empty(capacity, dtype=np.int64),
-        right_N=np.empty(capacity, dtype=np.int64),
-        levels_1NF=np.empty((1, capacity, BLOCK_WIDTH), dtype=np.uint8),
-        words_NV=np.empty((capacity, width // 2), dtype=np.uint64),
-        counts_FL=np.empty((BLOCK_WIDTH, num_levels), dtype=np.int64),
-        frequent_F=np.empty(BLOCK_WIDTH, dtype=np.int64),
-        packed_FLV=np.empty((BLOCK_WIDTH, num_levels, width // 2), dtype=np.uint64),
-        num_packed_FL=np.empty((BLOCK_WIDTH, num_levels), dtype=np.int64),
-        histogram_FLC=np.empty((BLOCK_WIDTH, num_levels, width)),
-        work=make_work(num_levels, width, np.float64),
-        work_of_few=make_work(num_levels, width, np.float32),
-        best_left_C=np.empty(width),
-        upper_D=np.empty(rules.num_features),
-        group_F=np.empty(BLOCK_WIDTH, dtype=np.int64),
-        upper_F=np.empty(BLOCK_WIDTH),
-    )
+def _aligned(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[np.generic]:
+    """Zeros that start on a cache line, as vectors should."""
+    num_bytes = math.prod(shape) * np.dtype(kind).itemsize
+    memory = np.zeros(num_bytes + _CACHE_LINE, dtype=np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    return memory[start : start + num_bytes].view(kind).reshape(shape)

@@ -1,294 +1,380 @@
-"""Compiled: the best threshold of one feature.
+"""Compiled: the best split of a node among some features.
 
-The gain of a split by entropy takes two logarithms per class. Cheap upper bounds come first, and
-the gain is computed only where they reach the best gain so far.
+The rows of a feature's list are added up in its order, so that the running sum is one side of a
+split after the other. The gain of a split by entropy takes two logarithms per class; cheap upper
+bounds come first, and the gain is computed only where they reach the best gain so far.
 
-Shape letters: F features of a block, L levels, K classes, C columns of a histogram: the K classes,
-the number of samples, the total of their labels, and padding.
+Sums of rows are kept as int32 while they cannot overflow: an entry is at most 1.001 * 2^24, so 127
+rows stay below 2^31. Larger nodes move such portions into float64, where they stay exact.
+
+Shape letters: N samples, D features, L levels, K classes, C columns: the K classes, the total of
+their labels, and padding.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from core.tree._compiled import compiled, compiled_any_order
 from core.tree._gain import GAIN_GRID, SQUARE_UNIT, Floats, share_log_share
+from core.tree._lists import ROW_BITS, Bytes, Counts, Entries, Rows, make_list
+from core.tree._vectors import (
+    LANES,
+    add_rows,
+    centred_squares_of_doubles,
+    centred_squares_of_ints,
+    coin_certainty_of_doubles,
+    coin_certainty_of_ints,
+)
 
-Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
-Real = Floats | Singles
-Words = npt.NDArray[np.uint64]
-
-Work = tuple[Ints, Ints, Floats, Floats, Floats, Real, Real, Real, Real]
+Columns = npt.NDArray[np.int32]
 
 Split = tuple[float, int, int]
 """Gain, feature and threshold."""
 
-_share_log_share = compiled(share_log_share)
+NO_FEATURE = -1
+ROWS_OF_A_PORTION = 127
 
+_BITS = np.uint32(ROW_BITS)
 _LN_2 = math.log(2)
 
-# h(r) = 1 - (v + v^2 / 6 + v^3 / 15 + ...) / (2 ln 2) with v = (1 - 2r)^2 is the entropy of a
-# coin, in bits. All coefficients are positive and sum to 1 and v <= 1, so a fourth that takes
-# what the first three leave makes the entropy smaller, never larger.
-_B1, _B2, _B3 = (1 / (2 * _LN_2 * i * (2 * i - 1)) for i in (1, 2, 3))
-_COEFFICIENTS = (_B1, _B2, _B3, 1 - _B1 - _B2 - _B3)
+# What single precision does to bounds; see `_square_bound` and `_coin_bound`.
+_RELATIVE = 1 + 2.0**-13
+_OF_SQUARES = 2.0**-19
+_OF_COINS = 2.0**-17
+
+_share_log_share = compiled(share_log_share)
+
+
+class Rules(NamedTuple):
+    """What stays the same while a tree grows."""
+
+    num_features: int
+    num_classes: int
+    num_levels: int
+    max_depth: int
+    min_gain: float
+    by_entropy: bool
+    rounding: float
+    """The constant that rounds terms."""
+
+
+class Table(NamedTuple):
+    """All rows so far."""
+
+    levels_DN: Bytes
+    columns_NC: Columns
+    references_D: Bytes
+    """The level that a feature's lists leave out."""
+    own_N: Floats
+    """What a row alone would have as impurity, times its weight."""
+
+
+class Scratch(NamedTuple):
+    """Room for one thread's work on one node."""
+
+    entries_N: Entries
+    unsorted_N: Entries
+    counts_L: Rows
+    portion_C: Columns
+    side_C: Floats
+    """The side of a split so far; of a small node it is in `portion_C` instead."""
+    other_C: Floats
+    terms_C: Floats
+    best_left_C: Floats
+    totals_C: Singles
+    weights_C: Singles
+    inverses_C: Singles
+    shares_C: Singles
 
 
 @compiled
-def _to_beat(feature: int, best_gain: float, best_feature: int, min_gain: float) -> float:
-    """What a gain must exceed to win: for a lower feature, an equal gain is enough."""
-    if feature < best_feature:
-        return max(min_gain, best_gain - GAIN_GRID)
-    return best_gain
+def prepare_node(sums_C: Floats, rules: Rules, scratch: Scratch) -> None:
+    """What the bounds of all splits of a node share."""
+    scratch.totals_C[:] = sums_C
+    scratch.weights_C[:] = 0
+    scratch.inverses_C[:] = 0
+    scratch.shares_C[:] = 0
+    if not rules.by_entropy:
+        scratch.weights_C[: rules.num_classes] = SQUARE_UNIT
+        return
+    mass = sums_C[rules.num_classes]
+    for k in range(rules.num_classes):
+        if sums_C[k] > 0.0:
+            scratch.weights_C[k] = 1.0 / (sums_C[k] * mass)
+            scratch.inverses_C[k] = 2.0 / sums_C[k]
+            scratch.shares_C[k] = sums_C[k] / mass
 
 
 @compiled
-def scan_entropy(
-    summed_FLX: Floats | Words,
-    columns_FLC: Floats | npt.NDArray[np.int32],
-    counts_FL: Ints,
-    frequent_F: Ints,
-    width: int,
+def scan_node(
+    table: Table,
+    rules: Rules,
+    scratch: Scratch,
+    rows_N: Rows,
     sums_C: Floats,
-    num_classes: int,
     parent: float,
-    rounding: float,
-    slack: float,
-    work: Work,
-    best_left_C: Floats,
-    best: Split,
-    min_gain: float,
-    group_F: Ints,
-    upper_F: Floats,
+    entries_DN: Entries,
+    start: int,
+    lengths_D: Counts,
+    makes_lists: bool,
+    first: int,
+    last: int,
+    seed: int,
+    upper_D: Floats,
 ) -> Split:
-    """The better one of `best` and the best split by information gain.
+    """The best split of a node by features `first` to `last` - 1 and `seed`.
 
-    With q the share of the node on one side, r the share of class k there, and p the classes'
-    shares, the gain is h(q) - sum p h(r), the mean relative entropy of a coin r to a coin q.
+    Leaves the columns of its left side in `scratch.best_left_C`. Of splits with equal gains the one
+    of the lowest feature is taken, then of the lowest threshold.
 
     Parameters
     ----------
-    summed_FLX, columns_FLC
-        Columns summed over the node's samples at each level, for the first `width` features; the
-        first in a form that can be added up, the second as numbers, in the same memory. What is
-        added up stays there.
-    counts_FL, frequent_F
-        Rows at each level, and the level of most rows, whose columns are not read.
-    sums_C, num_classes
-        The node's columns, and how many of them are classes.
-    parent
-        Minus the node's entropy, as a sum of rounded terms.
-    rounding
-        The constant that rounds terms.
-    slack
-        More than the rounding errors of the sums in a bound.
-    work
-        Scratch, as `prepare_entropy` left it for this node. Its precision is that of the bounds.
-    best_left_C
-        Where the columns of the left side of the best split are put.
-    best, min_gain
-        The best split so far, and what a gain must exceed.
-    group_F
-        Which features these are.
-    upper_F
-        Where an upper bound of each feature's gain is put.
-
-    Of splits with equal gains the one of the lowest feature is taken, then of the lowest threshold.
+    sums_C, parent
+        The node's columns, and minus its impurity as a sum of rounded terms.
+    entries_DN, start, lengths_D, makes_lists
+        Where its lists are, or that they are to be made, feature by feature.
+    seed
+        A feature that is looked at first, or `NO_FEATURE`.
+    upper_D
+        Upper bounds of features' gains. Features whose bound does not reach the best gain are
+        passed over; for the others the bound is made anew.
     """
-    # Taken apart once for many features: each name costs an atomic count of references.
-    level_T, side_T, square_T, side_C, other_C, weights_C, shares_C, inverses_C, coefficients_4 = (
-        work
+    levels_DN, columns_NC, references_D, _ = table
+    portion_C, side_C, other_C, terms_C = (
+        scratch.portion_C,
+        scratch.side_C,
+        scratch.other_C,
+        scratch.terms_C,
     )
-    mass = sums_C[num_classes + 1]
-    inverse = 1.0 / mass
-    best_gain, best_feature, best_threshold = best
-    for f in range(width):
-        to_beat = _to_beat(group_F[f], best_gain, best_feature, min_gain)
-        frequent = frequent_F[f]
-        num_left, num_splits = _sides(
-            summed_FLX, columns_FLC, counts_FL, frequent, f, weights_C, level_T, side_T, square_T
-        )
+    own_entries_N = scratch.entries_N
+    best_left_C = scratch.best_left_C
+    prepare_node(sums_C, rules, scratch)
+    at_columns, at_portion, at_side = (
+        columns_NC.ctypes.data,
+        portion_C.ctypes.data,
+        side_C.ctypes.data,
+    )
+    at_totals, at_weights = scratch.totals_C.ctypes.data, scratch.weights_C.ctypes.data
+    at_inverses, at_shares = scratch.inverses_C.ctypes.data, scratch.shares_C.ctypes.data
+    num_columns = portion_C.size
+    num_vectors = num_columns // LANES
+    num_classes = rules.num_classes
+    by_entropy = rules.by_entropy
+    count = rows_N.size
+    is_few = count <= ROWS_OF_A_PORTION
+    inverse = 1.0 / sums_C[num_classes] if by_entropy else 1.0 / count
+    best_gain, best_feature, best_threshold = rules.min_gain, NO_FEATURE, 0
+    for turn in range(first - 1, last):
+        d = turn
+        if turn < first:
+            if seed == NO_FEATURE:
+                continue
+            d = seed
+        elif upper_D[d] < best_gain or d == seed:
+            continue
+        reference = np.int64(references_D[d])
+        if makes_lists:
+            base = 0
+            entries_N = own_entries_N
+            length = make_list(
+                levels_DN[d],
+                rows_N,
+                reference,
+                rules.num_levels,
+                entries_N,
+                scratch.unsorted_N,
+                scratch.counts_L,
+            )
+        else:
+            base = start
+            entries_N = entries_DN[d]
+            length = np.int64(lengths_D[d])
+        at_entries = entries_N.ctypes.data
+        first_below = rules.num_levels - 1 - reference
+        stop = base + length
+        i = base
         upper = 0.0
-        for turn in range(num_splits):
-            # The splits by their right side stand in falling order.
-            t = turn if turn < num_left else num_splits - 1 - (turn - num_left)
-            side = side_T[t]
-            q = columns_FLC[f, side, num_classes + 1] * inverse
-            bound = bound_factor(q) * (square_T[t] - q * q + slack) + GAIN_GRID
-            if bound < to_beat:
+        num_side = 0
+        is_above = True
+        for c in range(num_columns):
+            portion_C[c] = 0
+        if not is_few:
+            for c in range(num_columns):
+                side_C[c] = 0.0
+        while i < stop:
+            rank = np.int64(entries_N[i] >> _BITS)
+            if is_above and rank >= first_below:
+                is_above = False
+                num_side = 0
+                for c in range(num_columns):
+                    portion_C[c] = 0
+                if not is_few:
+                    for c in range(num_columns):
+                        side_C[c] = 0.0
+            j = i + 1
+            while j < stop and np.int64(entries_N[j] >> _BITS) == rank:
+                j += 1
+            num_side += j - i
+            if is_few:
+                add_rows(at_portion, at_columns, num_vectors, at_entries, i, j)
+            else:
+                while i < j:
+                    k = min(j, i + ROWS_OF_A_PORTION)
+                    add_rows(at_portion, at_columns, num_vectors, at_entries, i, k)
+                    for c in range(num_columns):
+                        side_C[c] += portion_C[c]
+                        portion_C[c] = 0
+                    i = k
+            i = j
+            if num_side == count:
+                continue  # the other side is empty
+            # From 0 to 1: the share of the side.
+            if not by_entropy:
+                share = num_side * inverse
+            elif is_few:
+                share = portion_C[num_classes] * inverse
+            else:
+                share = side_C[num_classes] * inverse
+            if is_few:
+                squares = centred_squares_of_ints(
+                    at_portion, at_totals, at_weights, np.float32(share), num_vectors
+                )
+            else:
+                squares = centred_squares_of_doubles(
+                    at_side, at_totals, at_weights, np.float32(share), num_vectors
+                )
+            if by_entropy:
+                bound = _square_bound(np.float64(squares), share)
+            else:
+                bound = _squared_error_bound(np.float64(squares), num_side, count, num_classes)
+            if bound >= best_gain and by_entropy:
+                if is_few:
+                    certainty = coin_certainty_of_ints(
+                        at_portion, at_inverses, at_shares, num_vectors
+                    )
+                else:
+                    certainty = coin_certainty_of_doubles(
+                        at_side, at_inverses, at_shares, num_vectors
+                    )
+                bound = min(bound, _coin_bound(np.float64(certainty), share))
+            if bound < best_gain:
                 upper = max(upper, bound)
                 continue
-            strong = (
-                _strong_bound(columns_FLC, f, side, q, shares_C, inverses_C, coefficients_4)
-                + slack
-                + GAIN_GRID
-            )
-            if strong < to_beat:
-                upper = max(upper, min(strong, bound))
-                continue
-            for c in range(sums_C.size):
-                side_C[c] = columns_FLC[f, side, c]
-            children = negative_entropy(side_C, num_classes, inverse, rounding, other_C)
-            # Its term is there already: the total of the labels is a column too.
-            sides = other_C[num_classes + 1]
-            for c in range(sums_C.size):
+            if is_few:
+                for c in range(num_columns):
+                    side_C[c] = portion_C[c]
+            for c in range(num_columns):
                 other_C[c] = sums_C[c] - side_C[c]
-            children += negative_entropy(other_C, num_classes, inverse, rounding, other_C)
-            sides += other_C[num_classes + 1]
-            gain = np.rint((children - sides - parent) / GAIN_GRID) * GAIN_GRID
+            if by_entropy:
+                gain = entropy_gain(
+                    side_C, other_C, num_classes, inverse, parent, rules.rounding, terms_C
+                )
+            else:
+                gain = squared_error_gain(
+                    side_C, other_C, num_classes, num_side, count, parent, rules.rounding, terms_C
+                )
             upper = max(upper, gain)
-            if gain > to_beat:
-                to_beat = best_gain = gain
-                best_feature, best_threshold = group_F[f], level_T[t]
-                _put_left(side_C, sums_C, side > frequent, best_left_C)
-        upper_F[f] = upper
+            if gain < best_gain or (gain == best_gain and best_feature < d):
+                continue
+            if is_above:
+                # Thresholds at empty levels part the rows as the next lower level does.
+                if i < stop and np.int64(entries_N[i] >> _BITS) < first_below:
+                    threshold = rules.num_levels - 1 - np.int64(entries_N[i] >> _BITS)
+                elif length < count:
+                    threshold = reference
+                else:
+                    threshold = np.int64(entries_N[stop - 1] >> _BITS) - first_below
+            else:
+                threshold = rank - first_below
+            if gain == best_gain and best_feature == d and threshold >= best_threshold:
+                continue
+            best_gain, best_feature, best_threshold = gain, d, threshold
+            for c in range(num_columns):
+                best_left_C[c] = other_C[c] if is_above else side_C[c]
+        if turn >= first or first <= d < last:
+            upper_D[d] = upper
     return best_gain, best_feature, best_threshold
 
 
-@compiled
-def _put_left(side_C: Floats, sums_C: Floats, is_right: bool, left_C: Floats) -> None:
-    for c in range(sums_C.size):
-        left_C[c] = sums_C[c] - side_C[c] if is_right else side_C[c]
-
-
 @compiled_any_order
-def _sides(
-    summed_FLX: Floats | Words,
-    columns_FLC: Floats | npt.NDArray[np.int32],
-    counts_FL: Ints,
-    frequent: int,
-    f: int,
-    weights_C: Real,
-    level_T: Ints,
-    side_T: Ints,
-    square_T: Floats,
-) -> tuple[int, int]:
-    """Add up one side of each split, the one without the most frequent level, and sum p r^2.
+def _square_bound(squares: float, share: float) -> float:
+    """No less than the gain by entropy, from a sum of squares.
 
-    Below that level these are the left sides, and above it the right ones, which are added up from
-    the top. Returns how many splits have their left side summed, and how many splits there are.
+    With q the share of the node on one side, r that of class k, and p the classes' shares, the gain
+    is the mean, weighted by p, of the relative entropies of coins r to a coin q, in bits. Such an
+    entropy is at most C (r - q)^2, where C makes both agree at r = 0 (at r = 1 if q > 1/2):
+    C = -log2(1 - q) / q^2, here with a rational function above the logarithm.
+
+    In single precision, each r - q errs by 2^-22 of the larger of both, so their squares err by
+    2^-21 of its square, and these sum to at most q + q^2; the sum itself errs by some units of
+    2^-24 of its value for each 64 columns.
     """
-    num_taken = 0
-    before = -1
-    for level in range(frequent):
-        # A threshold at an empty level would part the samples as the one before it does.
-        if counts_FL[f, level]:
-            square_T[num_taken] = _add_side(summed_FLX, columns_FLC, f, level, before, weights_C)
-            level_T[num_taken] = side_T[num_taken] = before = level
-            num_taken += 1
-    num_left = num_taken
-    before = -1
-    for level in range(counts_FL.shape[1] - 1, frequent, -1):
-        if counts_FL[f, level]:
-            if before >= 0:
-                level_T[num_taken - 1] = level
-            square_T[num_taken] = _add_side(summed_FLX, columns_FLC, f, level, before, weights_C)
-            level_T[num_taken] = frequent
-            side_T[num_taken] = before = level
-            num_taken += 1
-    return num_left, num_taken
+    small = min(share, 1.0 - share)
+    factor = (1.0 - 0.5 * small) / (_LN_2 * small * (1.0 - small))
+    return factor * (squares * _RELATIVE + _OF_SQUARES * share) + GAIN_GRID
 
 
 @compiled_any_order
-def _add_side(
-    summed_FLX: Floats | Words,
-    columns_FLC: Floats | npt.NDArray[np.int32],
-    f: int,
-    level: int,
-    before: int,
-    weights_C: Real,
-) -> float:
-    """Add to a level what was summed before it, and return its sum of p r^2."""
-    if before >= 0:
-        for x in range(summed_FLX.shape[2]):
-            summed_FLX[f, level, x] += summed_FLX[f, before, x]
-    square = weights_C.dtype.type(0)
-    for c in range(weights_C.size):
-        side = weights_C.dtype.type(columns_FLC[f, level, c])
-        square += side * side * weights_C[c]
-    return float(square)
+def _coin_bound(certainty: float, share: float) -> float:
+    """No less than the gain by entropy; suits strong splits: h(q) minus the mean of h(r).
 
-
-@compiled_any_order
-def bound_factor(q: float) -> float:
-    """The C of the weak bound.
-
-    Relative entropy is at most C (r - q)^2, where C makes both agree at r = 0 (at r = 1 if
-    q > 1/2): C = -log2(1 - q) / q^2, here with a rational function above the logarithm.
+    In single precision, each term errs by 2^-19 of its weight, and the weights sum to 1.
     """
-    small = min(q, 1.0 - q)
-    return (1.0 - 0.5 * small) / (_LN_2 * small * (1.0 - small))
+    entropy = -share * math.log2(share) - (1.0 - share) * math.log2(1.0 - share)
+    return entropy - 1.0 + certainty * _RELATIVE + _OF_COINS + GAIN_GRID
 
 
 @compiled_any_order
-def _strong_bound(
-    columns_FLC: Floats | npt.NDArray[np.int32],
-    f: int,
-    side: int,
-    q: float,
-    shares_C: Real,
-    inverses_C: Real,
-    coefficients_4: Real,
-) -> float:
-    """A bound that suits strong splits: a polynomial below stands for the coin's entropy h(r)."""
-    b1, b2, b3, b4 = coefficients_4[0], coefficients_4[1], coefficients_4[2], coefficients_4[3]
-    one, two = shares_C.dtype.type(1), shares_C.dtype.type(2)
-    total = shares_C.dtype.type(0)
-    for c in range(shares_C.size):
-        odds = one - two * shares_C.dtype.type(columns_FLC[f, side, c]) * inverses_C[c]
-        v = odds * odds
-        total += shares_C[c] * v * (b1 + v * (b2 + v * (b3 + v * b4)))
-    entropy: float = -q * math.log2(q) - (1.0 - q) * math.log2(1.0 - q)
-    return entropy - 1.0 + float(total)
+def _squared_error_bound(squares: float, num_side: int, count: int, num_classes: int) -> float:
+    """No less than the gain by squared error, and hardly more.
 
-
-def make_work(num_levels: int, width: int, precision: npt.DTypeLike) -> Work:
-    """Scratch for scans of that many levels and columns."""
-    return (
-        np.empty(num_levels, dtype=np.int64),
-        np.empty(num_levels, dtype=np.int64),
-        np.empty(num_levels),
-        np.empty(width),
-        np.empty(width),
-        np.zeros(width, dtype=precision),
-        np.zeros(width, dtype=precision),
-        np.zeros(width, dtype=precision),
-        np.array(_COEFFICIENTS, dtype=precision),
-    )
-
-
-def bound_slack(width: int, precision: npt.DTypeLike) -> float:
-    """More than the error of a bound's sum of that many terms, each made in a few steps.
-
-    The terms are not negative and sum to at most 1, so a step errs by at most half a unit in the
-    last place of 1, in whatever order they are added.
+    With s and t the sums of a side and of the node, the gain is the sum over classes of
+    (s - t num_side / count)^2 / (num_side (count - num_side)). The errors of single precision are
+    those of `_square_bound`, for labels up to 2 on the scale of `SQUARE_UNIT`.
     """
-    return (width + 16) * float(np.finfo(np.dtype(precision)).eps)
+    num_other = count - num_side
+    slack = 2.0**-18 * num_classes * num_side / num_other
+    return squares * _RELATIVE / (num_side * num_other) + slack + GAIN_GRID
 
 
 @compiled
-def prepare_entropy(sums_C: Floats, num_classes: int, work: Work) -> None:
-    """What the bounds of all splits of a node share: weights, shares and inverses of classes."""
-    _, _, _, _, _, weights_C, shares_C, inverses_C, _ = work
-    weights_C[:] = 0
-    shares_C[:] = 0
-    inverses_C[:] = 0
-    mass = sums_C[num_classes + 1]
-    for k in range(num_classes):
-        if sums_C[k] > 0.0:
-            weights_C[k] = 1.0 / (sums_C[k] * mass)
-            shares_C[k] = sums_C[k] / mass
-            inverses_C[k] = 1.0 / sums_C[k]
+def entropy_gain(
+    side_C: Floats,
+    other_C: Floats,
+    num_classes: int,
+    inverse: float,
+    parent: float,
+    rounding: float,
+    terms_C: Floats,
+) -> float:
+    """The gain of a split as `core.tree._gain.split_gains` computes it."""
+    children = negative_entropy(side_C, num_classes, inverse, rounding, terms_C)
+    # Its term is there already: the total of the labels is a column too.
+    sides = terms_C[num_classes]
+    children += negative_entropy(other_C, num_classes, inverse, rounding, terms_C)
+    sides += terms_C[num_classes]
+    return np.rint((children - sides - parent) / GAIN_GRID) * GAIN_GRID
 
 
-@compiled_any_order
-def _total(terms_C: Floats, num_classes: int) -> float:
-    total = 0.0
-    for k in range(num_classes):
-        total += terms_C[k]
-    return total
+@compiled
+def squared_error_gain(
+    side_C: Floats,
+    other_C: Floats,
+    num_classes: int,
+    num_side: int,
+    count: int,
+    parent: float,
+    rounding: float,
+    terms_C: Floats,
+) -> float:
+    """As `entropy_gain`, for squared error."""
+    children = square_terms(side_C, num_classes, num_side, count, rounding, terms_C)
+    children += square_terms(other_C, num_classes, count - num_side, count, rounding, terms_C)
+    return np.rint((children - parent) / GAIN_GRID) * GAIN_GRID
 
 
 @compiled
@@ -297,7 +383,7 @@ def negative_entropy(
 ) -> float:
     """Sum of p log2(p) over classes, with p = sum * inverse.
 
-    `terms_C` is left with the rounded terms of all columns, and may be `sums_C` itself.
+    `terms_C` is left with the rounded terms of all columns.
     """
     # Nothing is added up here and all columns are taken, so that the loop runs on vectors.
     for c in range(sums_C.size):
@@ -306,65 +392,19 @@ def negative_entropy(
 
 
 @compiled
-def scan_squared_error(
-    histogram_FLC: Floats,
-    counts_FL: Ints,
-    frequent_F: Ints,
-    width: int,
-    sums_C: Floats,
-    num_classes: int,
-    rounding: float,
-    work: Work,
-    best_left_C: Floats,
-    best: Split,
-    min_gain: float,
-    group_F: Ints,
-    upper_F: Floats,
-) -> Split:
-    """The better one of `best` and the best split by squared error; see `scan_entropy`."""
-    level_T, side_T, square_T, side_C, other_C, weights_C, _, _, _ = work
-    count = sums_C[num_classes]
-    best_gain, best_feature, best_threshold = best
-    parent = square_terms(sums_C, num_classes, count, rounding, other_C)
-    for f in range(width):
-        to_beat = _to_beat(group_F[f], best_gain, best_feature, min_gain)
-        frequent = frequent_F[f]
-        num_left, num_splits = _sides(
-            histogram_FLC,
-            histogram_FLC,
-            counts_FL,
-            frequent,
-            f,
-            weights_C,
-            level_T,
-            side_T,
-            square_T,
-        )
-        upper = 0.0
-        for turn in range(num_splits):
-            t = turn if turn < num_left else num_splits - 1 - (turn - num_left)
-            side = side_T[t]
-            for c in range(sums_C.size):
-                side_C[c] = histogram_FLC[f, side, c]
-            children = square_terms(side_C, num_classes, count, rounding, other_C)
-            for c in range(sums_C.size):
-                other_C[c] = sums_C[c] - side_C[c]
-            children += square_terms(other_C, num_classes, count, rounding, other_C)
-            gain = np.rint((children - parent) / GAIN_GRID) * GAIN_GRID
-            upper = max(upper, gain)
-            if gain > to_beat:
-                to_beat = best_gain = gain
-                best_feature, best_threshold = group_F[f], level_T[t]
-                _put_left(side_C, sums_C, side > frequent, best_left_C)
-        upper_F[f] = upper
-    return best_gain, best_feature, best_threshold
-
-
-@compiled
 def square_terms(
-    sums_C: Floats, num_classes: int, node_count: float, rounding: float, terms_C: Floats
+    sums_C: Floats, num_classes: int, count: int, node_count: int, rounding: float, terms_C: Floats
 ) -> float:
-    weight = SQUARE_UNIT / (sums_C[num_classes] * node_count)
+    """Sum of squared means over classes, times the share of the node."""
+    weight = SQUARE_UNIT / (float(count) * float(node_count))
     for c in range(sums_C.size):
         terms_C[c] = (sums_C[c] * sums_C[c] * weight + rounding) - rounding
     return _total(terms_C, num_classes)
+
+
+@compiled_any_order
+def _total(terms_C: Floats, num_classes: int) -> float:
+    total = 0.0
+    for k in range(num_classes):
+        total += terms_C[k]
+    return total

@@ -1,14 +1,16 @@
-"""Compiled: bringing a tree up to date with new rows, node by node from the root.
+"""Compiled: growing level by level, and bringing a grown tree up to date with new rows.
 
-A node that no new row reaches is not visited. In one that was, few features need a second look:
-the children of a split hold a total entropy (their masses times their entropies; for squared
-error, a sum of squares) that only grows as rows arrive, since entropy times mass is superadditive.
-So what a split's children held when it was last looked at is a lower bound of what they hold now,
-and with the node's own total it gives an upper bound of the gain. Features are looked at in the
-order of these bounds until none reaches the best gain found.
+A visit is the look at one node of a level. Visits of a level are scanned by several threads, each
+with features of its own (`scan_level`), and then closed together (`close_level`): splits are
+chosen, rows parted, and the visits of the next level made.
 
-Shape letters: N rows, B blocks of `BLOCK_WIDTH` features, F features of a block, D features, L
-levels, C columns, V words of two columns each, P places for nodes.
+For each larger node and feature a bound is kept of what the feature's best split could gain. With
+impurities times weights, less what the rows have alone, a node's total is F and a split's children
+hold G <= F in total. Another row never lowers G, so F - G bounds the gain of all later splits at
+the feature, until it is looked at again. Most features' bounds stay below the best gain.
+
+Shape letters: N rows, D features, C columns, P places for nodes, V visits, S slices of features, M
+nodes.
 """
 
 from typing import NamedTuple
@@ -18,33 +20,34 @@ import numpy.typing as npt
 
 from core.tree._compiled import compiled
 from core.tree._gain import GAIN_GRID, Floats
-from core.tree._kernels import (
-    BLOCK_WIDTH,
-    FEW_WORDS,
-    ROWS_WITHOUT_CARRY,
-    Bytes,
-    Rows,
-    Words,
-    count_levels,
-    partition,
-    sum_few,
-    sum_many,
-)
+from core.tree._lists import Bytes, Counts, Entries, Rows, make_list, part_lists
 from core.tree._scan import (
-    Work,
+    NO_FEATURE,
+    Rules,
+    Scratch,
+    Table,
     negative_entropy,
-    prepare_entropy,
-    scan_entropy,
-    scan_squared_error,
+    scan_node,
     square_terms,
 )
 
 Indices = npt.NDArray[np.int32]
 
-NO_FEATURE = -1
+ROWS_TO_REGROW = 96
+"""Up to so many rows a node is grown anew with all below it: few of its bounds would hold."""
+
 _SLACK = 4 * GAIN_GRID
-"""More than the rounding of gains and of the sums in a bound, as a gain."""
-_RELATIVE_SLACK = 2.0**-40
+"""More than the rounding of a gain and of what a bound takes from it, as a gain."""
+
+NO_VISIT = -1
+
+# What a visit knows.
+KNOWN = 0
+"""A split, or that there is none, and bounds from an earlier look."""
+NEW = 1
+"""Nothing yet."""
+PARTED = 2
+"""Lists, which come from its parent's."""
 
 
 class Places(NamedTuple):
@@ -55,158 +58,331 @@ class Places(NamedTuple):
     threshold_P: Indices
     left_P: Indices
     right_P: Indices
+    count_P: Rows
     sums_PC: Floats
-    """Column sums; column K, the number of classes, counts the rows."""
+    """Column sums."""
+    is_bounded_P: npt.NDArray[np.bool_]
+    """Whether there are bounds."""
     children_PD: Floats
-    """Lower bounds of what the children of any split at a feature hold in total."""
+    """G of a feature's best split, or less."""
     free_P: Indices
     """The first `num_free` of them are places without a node."""
 
 
-class Table(NamedTuple):
-    """All rows so far."""
+class Visits(NamedTuple):
+    """The nodes of a level that are looked at."""
 
-    levels_BNF: Bytes
-    words_NV: Words
-    square_N: Floats
-    """Sum of a row's squared labels, on the scale of `SQUARE_UNIT`."""
+    place_V: Rows
+    kind_V: Indices
+    start_V: Rows
+    """Where its rows are in `order_N`."""
+    count_V: Rows
+    parent_V: Floats
+    """Minus its impurity, as a sum of rounded terms."""
+    weight_V: Floats
+    total_V: Floats
+    """F."""
+    slack_V: Floats
+    """More than what rounding does to bounds, as a gain."""
+    left_V: Rows
+    """The visit of the next level that gets the left parts of its lists, or `NO_VISIT`."""
+    right_V: Rows
+    num_left_V: Rows
+    lengths_VD: Counts
+    """Lengths of its lists."""
 
 
-class Rules(NamedTuple):
-    """What stays the same while a tree grows."""
+class Results(NamedTuple):
+    """What each slice found in each visit."""
 
-    num_features: int
-    num_classes: int
-    num_levels: int
-    max_depth: int
-    min_gain: float
-    by_entropy: bool
-    rounding: float
-    slack: float
-    slack_of_few: float
+    gain_SV: Floats
+    feature_SV: Rows
+    threshold_SV: Rows
+    left_SVC: Floats
 
 
-class Scratch(NamedTuple):
-    """Room for one node's work."""
+class Order(NamedTuple):
+    """The rows, arranged by node."""
 
     order_N: Rows
+    """Rows of a node stand side by side, in rising order."""
     right_N: Rows
-    levels_1NF: Bytes
-    words_NV: Words
-    counts_FL: Rows
-    frequent_F: Rows
-    packed_FLV: Words
-    num_packed_FL: Rows
-    histogram_FLC: Floats
-    work: Work
-    work_of_few: Work
-    best_left_C: Floats
-    upper_D: Floats
-    """Upper bound of each feature's gain in the node at hand; minus infinity once looked at."""
-    group_F: npt.NDArray[np.int64]
-    upper_F: Floats
+    goes_left_N: Bytes
+    """Of a row whose node was split last."""
+    entries_DN: Entries
+    """Lists, from where the rows of their node start in `order_N`."""
 
 
 @compiled
-def update_nodes(
+def scan_level(
+    table: Table,
+    rules: Rules,
+    places: Places,
+    order: Order,
+    above: Visits,
+    visits: Visits,
+    results: Results,
+    scratch: Scratch,
+    upper_D: Floats,
+    slice_index: int,
+    first: int,
+    last: int,
+) -> None:
+    """Look at features `first` to `last` - 1 in all visits of a level."""
+    unused_D = np.empty(rules.num_features, dtype=np.int32)
+    for v in range(above.place_V.size):
+        left, right = above.left_V[v], above.right_V[v]
+        if left != NO_VISIT or right != NO_VISIT:
+            part_lists(
+                order.entries_DN,
+                first,
+                last,
+                above.start_V[v],
+                above.num_left_V[v],
+                order.goes_left_N,
+                above.lengths_VD[v],
+                visits.lengths_VD[left] if left != NO_VISIT else unused_D,
+                visits.lengths_VD[right] if right != NO_VISIT else unused_D,
+                scratch.entries_N,
+            )
+    for v in range(visits.place_V.size):
+        place, start, count = visits.place_V[v], visits.start_V[v], visits.count_V[v]
+        rows_N = order.order_N[start : start + count]
+        kind = visits.kind_V[v]
+        weight, total = visits.weight_V[v], visits.total_V[v]
+        seed = NO_FEATURE
+        if kind == KNOWN:
+            slack = visits.slack_V[v]
+            for d in range(first, last):
+                upper_D[d] = (total - places.children_PD[place, d]) / weight + slack
+            # The split so far is looked at first: it most likely still is the best one.
+            seed = places.feature_P[place]
+        else:
+            for d in range(first, last):
+                upper_D[d] = np.inf
+        if kind == NEW:
+            for d in range(first, last):
+                visits.lengths_VD[v, d] = make_list(
+                    table.levels_DN[d],
+                    rows_N,
+                    np.int64(table.references_D[d]),
+                    rules.num_levels,
+                    order.entries_DN[d, start : start + count],
+                    scratch.unsorted_N,
+                    scratch.counts_L,
+                )
+        gain, feature, threshold = scan_node(
+            table,
+            rules,
+            scratch,
+            rows_N,
+            places.sums_PC[place],
+            visits.parent_V[v],
+            order.entries_DN,
+            start,
+            visits.lengths_VD[v],
+            kind == KNOWN,
+            first,
+            last,
+            seed,
+            upper_D,
+        )
+        results.gain_SV[slice_index, v] = gain
+        results.feature_SV[slice_index, v] = feature
+        results.threshold_SV[slice_index, v] = threshold
+        results.left_SVC[slice_index, v] = scratch.best_left_C
+        if count > ROWS_TO_REGROW:
+            for d in range(first, last):
+                places.children_PD[place, d] = total - upper_D[d] * weight
+
+
+@compiled
+def close_level(
     table: Table,
     num_old: int,
-    num_rows: int,
     rules: Rules,
     places: Places,
     num_free: int,
-    scratch: Scratch,
-) -> int:
-    """Take in the rows from `num_old` on. Returns the new number of free places."""
-    num_visits = 2 * places.feature_P.size
-    node_Q = np.empty(num_visits, dtype=np.int64)
-    start_Q = np.empty(num_visits, dtype=np.int64)
-    count_Q = np.empty(num_visits, dtype=np.int64)
-    depth_Q = np.empty(num_visits, dtype=np.int64)
-    left_C = np.empty(places.sums_PC.shape[1])
-    for row in range(num_rows):
-        scratch.order_N[row] = row
-    node_Q[0], start_Q[0], count_Q[0], depth_Q[0] = 0, 0, num_rows, 0
-    add_columns(table.words_NV, num_old, num_rows, places.sums_PC[0])
-    num_queued = 1
-    visit = 0
-    while visit < num_queued:
-        node, count, depth = node_Q[visit], count_Q[visit], depth_Q[visit]
-        rows = scratch.order_N[start_Q[visit] : start_Q[visit] + count]
-        feature, threshold = NO_FEATURE, 0
-        if depth < rules.max_depth and count > 1:
-            feature, threshold = _best_split(table, rows, node, rules, places, scratch)
-        kept = feature >= 0 and feature == places.feature_P[node]
-        if kept and threshold != places.threshold_P[node]:
+    order: Order,
+    visits: Visits,
+    results: Results,
+    below: Visits,
+    depth: int,
+    terms_C: Floats,
+) -> tuple[int, int]:
+    """Split the nodes of a level, and list the visits of the next one.
+
+    Returns how many these are, and the new number of free places. Rows from `num_old` on are new.
+    """
+    num_below = 0
+    for v in range(visits.place_V.size):
+        visits.left_V[v] = visits.right_V[v] = NO_VISIT
+        place, start, count = visits.place_V[v], visits.start_V[v], visits.count_V[v]
+        winner = 0
+        for s in range(1, results.gain_SV.shape[0]):
+            if _wins(results, s, winner, v):
+                winner = s
+        feature, threshold = results.feature_SV[winner, v], results.threshold_SV[winner, v]
+        rows_N = order.order_N[start : start + count]
+        kept = (
+            visits.kind_V[v] == KNOWN and feature >= 0 and feature == places.feature_P[place]
+        )
+        if kept and threshold != places.threshold_P[place]:
             kept = not _moves_old_row(
-                table, rows, num_old, feature, threshold, places.threshold_P[node]
+                table.levels_DN[feature], rows_N, num_old, threshold, places.threshold_P[place]
             )
-        if not kept and places.feature_P[node] >= 0:
-            num_free = _free_below(node, places, num_free)
-        places.feature_P[node] = feature
-        places.threshold_P[node] = threshold
-        if feature >= 0:
+        if not kept:
+            num_free = cut_below(place, places, num_free)
+        places.is_bounded_P[place] = count > ROWS_TO_REGROW
+        places.feature_P[place] = feature
+        places.threshold_P[place] = threshold
+        if feature == NO_FEATURE:
+            continue
+        if not kept:
+            places.left_P[place] = places.free_P[num_free - 1]
+            places.right_P[place] = places.free_P[num_free - 2]
+            num_free -= 2
+        num_left = _part_rows(table.levels_DN[feature], threshold, rows_N, order)
+        visits.num_left_V[v] = num_left
+        left, right = places.left_P[place], places.right_P[place]
+        for c in range(terms_C.size):
+            places.sums_PC[left, c] = results.left_SVC[winner, v, c]
+            places.sums_PC[right, c] = places.sums_PC[place, c] - places.sums_PC[left, c]
+        for side in range(2):
+            child = right if side else left
+            child_start = start + num_left if side else start
+            child_count = count - num_left if side else num_left
+            places.count_P[child] = child_count
             if not kept:
-                for side in range(2):
-                    num_free -= 1
-                    child = places.free_P[num_free]
-                    places.feature_P[child] = NO_FEATURE
-                    places.children_PD[child, :] = -np.inf
-                    if side == 0:
-                        places.left_P[node] = child
-                    else:
-                        places.right_P[node] = child
-            num_left = partition(table.levels_BNF, feature, threshold, rows, scratch.right_N)
-            left_C[:] = scratch.best_left_C
-            left, right = places.left_P[node], places.right_P[node]
-            places.sums_PC[left, :] = left_C
-            for c in range(left_C.size):
-                places.sums_PC[right, c] = places.sums_PC[node, c] - left_C[c]
-            # Rows stay in their order, so a side has new ones if its last one is new.
-            if not kept or rows[num_left - 1] >= num_old:
-                node_Q[num_queued], depth_Q[num_queued] = left, depth + 1
-                start_Q[num_queued], count_Q[num_queued] = start_Q[visit], num_left
-                num_queued += 1
-            if not kept or rows[count - 1] >= num_old:
-                node_Q[num_queued], depth_Q[num_queued] = right, depth + 1
-                start_Q[num_queued] = start_Q[visit] + num_left
-                count_Q[num_queued] = count - num_left
-                num_queued += 1
-        visit += 1
-    return num_free
+                places.feature_P[child] = NO_FEATURE
+                places.is_bounded_P[child] = False
+            elif order.order_N[child_start + child_count - 1] < num_old:
+                # Rows stay in their order, so a side has new ones if its last one is new.
+                continue
+            opened = open_visit(
+                table,
+                rules,
+                places,
+                order,
+                below,
+                num_below,
+                child,
+                child_start,
+                child_count,
+                depth + 1,
+                terms_C,
+            )
+            if not opened:
+                num_free = cut_below(child, places, num_free)
+                continue
+            if visits.kind_V[v] != KNOWN:
+                below.kind_V[num_below] = PARTED
+                if side:
+                    visits.right_V[v] = num_below
+                else:
+                    visits.left_V[v] = num_below
+            num_below += 1
+    return num_below, num_free
 
 
 @compiled
-def add_columns(words_NV: Words, start: int, stop: int, sums_C: Floats) -> None:
-    """Add the columns of some rows."""
-    for i in range(start, stop):
-        for v in range(words_NV.shape[1]):
-            word = words_NV[i, v]
-            sums_C[2 * v] += float(word & np.uint64(0xFFFFFFFF))
-            sums_C[2 * v + 1] += float(word >> np.uint64(32))
+def open_visit(
+    table: Table,
+    rules: Rules,
+    places: Places,
+    order: Order,
+    visits: Visits,
+    v: int,
+    place: int,
+    start: int,
+    count: int,
+    depth: int,
+    terms_C: Floats,
+) -> bool:
+    """Make visit `v` of a node that can be split. Returns whether it can."""
+    if depth >= rules.max_depth or count == 1:
+        return False
+    sums_C = places.sums_PC[place]
+    num_classes = rules.num_classes
+    own = 0.0
+    for i in range(start, start + count):
+        own += table.own_N[order.order_N[i]]
+    if rules.by_entropy:
+        weight = sums_C[num_classes]
+        parent = negative_entropy(sums_C, num_classes, 1.0 / weight, rules.rounding, terms_C)
+        if parent == 0.0:
+            return False
+        total = -parent * weight - own
+        impurity = -parent
+    else:
+        weight = float(count)
+        parent = square_terms(sums_C, num_classes, count, count, rules.rounding, terms_C)
+        total = own - parent * weight
+        impurity = own / weight
+    is_known = places.is_bounded_P[place] and count > ROWS_TO_REGROW
+    visits.place_V[v] = place
+    visits.kind_V[v] = KNOWN if is_known else NEW
+    visits.start_V[v] = start
+    visits.count_V[v] = count
+    visits.parent_V[v] = parent
+    visits.weight_V[v] = weight
+    visits.total_V[v] = total
+    # F is a difference of sums of up to `count` terms, each rounded.
+    visits.slack_V[v] = _SLACK + 2.0**-50 * count * impurity
+    return True
+
+
+@compiled
+def _wins(results: Results, s: int, other: int, v: int) -> bool:
+    """Whether a slice found a better split than another one."""
+    feature, other_feature = results.feature_SV[s, v], results.feature_SV[other, v]
+    if feature == NO_FEATURE or other_feature == NO_FEATURE:
+        return feature != NO_FEATURE
+    gain, other_gain = results.gain_SV[s, v], results.gain_SV[other, v]
+    # Slices may both have looked at the seed, and then found the same.
+    return gain > other_gain or (gain == other_gain and feature < other_feature)
 
 
 @compiled
 def _moves_old_row(
-    table: Table, rows_N: Rows, num_old: int, feature: int, threshold: int, before: int
+    levels_N: Bytes, rows_N: Rows, num_old: int, threshold: int, before: int
 ) -> bool:
     """Whether another threshold of the same feature sends an old row to the other side."""
-    block, f = feature // BLOCK_WIDTH, feature % BLOCK_WIDTH
     low, high = min(threshold, before), max(threshold, before)
     for i in range(rows_N.size):
         if rows_N[i] >= num_old:
             return False
-        if low < table.levels_BNF[block, rows_N[i], f] <= high:
+        if low < levels_N[rows_N[i]] <= high:
             return True
     return False
 
 
 @compiled
-def _free_below(node: int, places: Places, num_free: int) -> int:
-    """Give back the places of all nodes below one."""
+def _part_rows(levels_N: Bytes, threshold: int, rows_N: Rows, order: Order) -> int:
+    """Move the rows that go left to the front, in order, and mark them. Returns their number."""
+    num_left = 0
+    num_right = 0
+    for i in range(rows_N.size):
+        row = rows_N[i]
+        goes_left = levels_N[row] <= threshold
+        order.goes_left_N[row] = goes_left
+        rows_N[num_left] = row
+        order.right_N[num_right] = row
+        num_left += goes_left
+        num_right += not goes_left
+    rows_N[num_left:] = order.right_N[:num_right]
+    return num_left
+
+
+@compiled
+def cut_below(place: int, places: Places, num_free: int) -> int:
+    """Make a leaf of a node, and give back the places of all nodes below it."""
+    if places.feature_P[place] == NO_FEATURE:
+        return num_free
+    places.feature_P[place] = NO_FEATURE
     start = num_free
-    places.free_P[num_free] = places.left_P[node]
-    places.free_P[num_free + 1] = places.right_P[node]
+    places.free_P[num_free] = places.left_P[place]
+    places.free_P[num_free + 1] = places.right_P[place]
     num_free += 2
     while start < num_free:
         below = places.free_P[start]
@@ -216,188 +392,6 @@ def _free_below(node: int, places: Places, num_free: int) -> int:
             num_free += 2
         start += 1
     return num_free
-
-
-@compiled
-def _best_split(
-    table: Table, rows_N: Rows, node: int, rules: Rules, places: Places, scratch: Scratch
-) -> tuple[int, int]:
-    """Feature and threshold of a node's best split, or `NO_FEATURE` and 0.
-
-    Leaves the columns of its left side in `scratch.best_left_C`.
-    """
-    sums_C = places.sums_PC[node]
-    num_classes = rules.num_classes
-    count = rows_N.size
-    # Their sums stay packed, and their bounds take half the time in single precision.
-    is_few = (
-        rules.by_entropy and count <= ROWS_WITHOUT_CARRY and table.words_NV.shape[1] > FEW_WORDS
-    )
-    portion_FLC = scratch.packed_FLV.view(np.int32)
-    other_C = scratch.work[4]
-    if rules.by_entropy:
-        weight = sums_C[num_classes + 1]
-        parent = negative_entropy(sums_C, num_classes, 1.0 / weight, rules.rounding, other_C)
-        if parent == 0.0:
-            return NO_FEATURE, 0
-        total = -parent * weight
-        if is_few:
-            prepare_entropy(sums_C, num_classes, scratch.work_of_few)
-        else:
-            prepare_entropy(sums_C, num_classes, scratch.work)
-    else:
-        weight = float(count)
-        squares = 0.0
-        for i in range(count):
-            squares += table.square_N[rows_N[i]]
-        parent = square_terms(sums_C, num_classes, weight, rules.rounding, other_C)
-        total = squares - parent * weight
-
-    upper_D = scratch.upper_D
-    slack = _SLACK + _RELATIVE_SLACK * total / weight
-    for d in range(rules.num_features):
-        upper_D[d] = (total - places.children_PD[node, d]) / weight + slack
-    for i in range(count):
-        for v in range(table.words_NV.shape[1]):
-            scratch.words_NV[i, v] = table.words_NV[rows_N[i], v]
-    best = (rules.min_gain, NO_FEATURE, 0)
-    if places.feature_P[node] >= 0:
-        # The split so far is looked at first: it most likely still is the best one.
-        upper_D[places.feature_P[node]] = np.inf
-    while True:
-        width = _next_group(upper_D, rules.num_features, best[0], scratch.group_F)
-        if width == 0:
-            break
-        _gather_levels(table.levels_BNF, rows_N, scratch.group_F, width, scratch.levels_1NF)
-        count_levels(scratch.levels_1NF, count, scratch.counts_FL, scratch.frequent_F)
-        if is_few:
-            sum_few(
-                scratch.levels_1NF,
-                scratch.words_NV,
-                count,
-                scratch.counts_FL,
-                scratch.frequent_F,
-                scratch.packed_FLV,
-            )
-        else:
-            sum_many(
-                scratch.levels_1NF,
-                scratch.words_NV,
-                count,
-                scratch.counts_FL,
-                scratch.frequent_F,
-                scratch.packed_FLV,
-                scratch.num_packed_FL,
-                scratch.histogram_FLC,
-            )
-        if is_few:
-            best = scan_entropy(
-                scratch.packed_FLV,
-                portion_FLC,
-                scratch.counts_FL,
-                scratch.frequent_F,
-                width,
-                sums_C,
-                num_classes,
-                parent,
-                rules.rounding,
-                rules.slack_of_few,
-                scratch.work_of_few,
-                scratch.best_left_C,
-                best,
-                rules.min_gain,
-                scratch.group_F,
-                scratch.upper_F,
-            )
-        elif rules.by_entropy:
-            best = scan_entropy(
-                scratch.histogram_FLC,
-                scratch.histogram_FLC,
-                scratch.counts_FL,
-                scratch.frequent_F,
-                width,
-                sums_C,
-                num_classes,
-                parent,
-                rules.rounding,
-                rules.slack,
-                scratch.work,
-                scratch.best_left_C,
-                best,
-                rules.min_gain,
-                scratch.group_F,
-                scratch.upper_F,
-            )
-        else:
-            best = scan_squared_error(
-                scratch.histogram_FLC,
-                scratch.counts_FL,
-                scratch.frequent_F,
-                width,
-                sums_C,
-                num_classes,
-                rules.rounding,
-                scratch.work,
-                scratch.best_left_C,
-                best,
-                rules.min_gain,
-                scratch.group_F,
-                scratch.upper_F,
-            )
-        for j in range(width):
-            d = scratch.group_F[j]
-            upper_D[d] = -np.inf
-            places.children_PD[node, d] = total - scratch.upper_F[j] * weight
-    return best[1], best[2]
-
-
-@compiled
-def _next_group(
-    upper_D: Floats, num_features: int, best_gain: float, group_F: npt.NDArray[np.int64]
-) -> int:
-    """Choose the features of the largest bounds that reach the best gain; returns how many."""
-    width = 0
-    for d in range(num_features):
-        upper = upper_D[d]
-        if upper < best_gain or (width == BLOCK_WIDTH and upper <= upper_D[group_F[width - 1]]):
-            continue
-        if upper == -np.inf:
-            continue
-        # Insertion into a short list that is sorted by falling bound.
-        place = min(width, BLOCK_WIDTH - 1)
-        while place > 0 and upper_D[group_F[place - 1]] < upper:
-            group_F[place] = group_F[place - 1]
-            place -= 1
-        group_F[place] = d
-        width = min(width + 1, BLOCK_WIDTH)
-    return width
-
-
-@compiled
-def _gather_levels(
-    levels_BNF: Bytes,
-    rows_N: Rows,
-    group_F: npt.NDArray[np.int64],
-    width: int,
-    levels_1NF: Bytes,
-) -> None:
-    """Lay the levels of some features side by side; behind them, anything that is a level."""
-    first = group_F[0]
-    is_block = first % BLOCK_WIDTH == 0
-    for j in range(1, width):
-        is_block &= group_F[j] == first + j
-    if is_block:
-        # A whole block, in its order: eight levels are one word.
-        block_BN1 = levels_BNF.view(np.uint64)
-        group_1N1 = levels_1NF.view(np.uint64)
-        for i in range(rows_N.size):
-            group_1N1[0, i, 0] = block_BN1[first // BLOCK_WIDTH, rows_N[i], 0]
-        return
-    for j in range(BLOCK_WIDTH):
-        d = group_F[min(j, width - 1)]
-        block, f = d // BLOCK_WIDTH, d % BLOCK_WIDTH
-        for i in range(rows_N.size):
-            levels_1NF[0, i, j] = levels_BNF[block, rows_N[i], f]
 
 
 @compiled

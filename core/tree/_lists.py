@@ -1,0 +1,116 @@
+"""Compiled: the rows of a node that are not at a feature's most frequent level, sorted by level.
+
+Features behind a ReLU have most rows at level 0. A list leaves out the rows at one level of its
+feature, the reference, and holds the others in the order in which the sides of splits are summed:
+first the levels above the reference from the top down, then those below it from the bottom up.
+Parted stably, the lists of a node give those of its children, still sorted.
+
+An entry is a row in its lower 24 bits and, above them, the rank of the row's level in that order:
+`num_levels - 1 - level` above the reference, `num_levels - 1 - reference + level` below it.
+
+Shape letters: N samples, D features, L levels.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from core.tree._compiled import compiled
+
+Bytes = npt.NDArray[np.uint8]
+Entries = npt.NDArray[np.uint32]
+Rows = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int32]
+
+ROW_BITS = 24
+ROW_MASK = 2**ROW_BITS - 1
+
+_BITS = np.uint32(ROW_BITS)
+_MASK = np.uint32(ROW_MASK)
+_TILE = 64
+
+
+@compiled
+def put_columns(levels_ND: Bytes, first_row: int, levels_DN: Bytes) -> None:
+    """Write rows of levels as columns, from `first_row` on."""
+    num_rows, num_features = levels_ND.shape
+    # In tiles, so that both tables are walked through in whole cache lines.
+    for row in range(0, num_rows, _TILE):
+        for feature in range(0, num_features, _TILE):
+            for d in range(feature, min(feature + _TILE, num_features)):
+                for i in range(row, min(row + _TILE, num_rows)):
+                    levels_DN[d, first_row + i] = levels_ND[i, d]
+
+
+@compiled
+def find_references(levels_DN: Bytes, num_rows: int, references_D: Bytes, counts_L: Rows) -> None:
+    """Take the most frequent level of each feature in the first rows."""
+    for d in range(levels_DN.shape[0]):
+        counts_L[:] = 0
+        for i in range(num_rows):
+            counts_L[levels_DN[d, i]] += 1
+        references_D[d] = np.argmax(counts_L)
+
+
+@compiled
+def make_list(
+    levels_N: Bytes,
+    rows_N: Rows,
+    reference: int,
+    num_levels: int,
+    entries_N: Entries,
+    unsorted_N: Entries,
+    counts_L: Rows,
+) -> int:
+    """Make the list of some rows by one feature. Returns its length."""
+    top = num_levels - 1
+    length = 0
+    for i in range(rows_N.size):
+        row = rows_N[i]
+        level = np.int64(levels_N[row])
+        rank = top - level if level > reference else top - reference + level
+        # Written in any case, and kept if the next one does not overwrite it: no branch.
+        unsorted_N[length] = np.uint32(rank << ROW_BITS | row)
+        length += level != reference
+    counts_L[:] = 0
+    for i in range(length):
+        counts_L[unsorted_N[i] >> _BITS] += 1
+    place = 0
+    for rank in range(num_levels):
+        count = counts_L[rank]
+        counts_L[rank] = place
+        place += count
+    for i in range(length):
+        rank = np.int64(unsorted_N[i] >> _BITS)
+        entries_N[counts_L[rank]] = unsorted_N[i]
+        counts_L[rank] += 1
+    return length
+
+
+@compiled
+def part_lists(
+    entries_DN: Entries,
+    first: int,
+    last: int,
+    start: int,
+    num_left: int,
+    goes_left_N: Bytes,
+    lengths_D: Counts,
+    left_D: Counts,
+    right_D: Counts,
+    right_N: Entries,
+) -> None:
+    """Part the lists of features `first` to `last` - 1; the right ones then start `num_left` on."""
+    for d in range(first, last):
+        length_left = 0
+        length_right = 0
+        for i in range(start, start + lengths_D[d]):
+            entry = entries_DN[d, i]
+            goes_left = np.int64(goes_left_N[np.int64(entry & _MASK)])
+            entries_DN[d, start + length_left] = entry
+            right_N[length_right] = entry
+            length_left += goes_left
+            length_right += 1 - goes_left
+        for i in range(length_right):
+            entries_DN[d, start + num_left + i] = right_N[i]
+        left_D[d] = length_left
+        right_D[d] = length_right
