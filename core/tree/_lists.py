@@ -8,7 +8,7 @@ Parted stably, the lists of a node give those of its children, still sorted.
 An entry is a row in its lower 24 bits and, above them, the rank of the row's level in that order:
 `num_levels - 1 - level` above the reference, `num_levels - 1 - reference + level` below it.
 
-Shape letters: N samples, D features, L levels.
+Shape letters: N samples, D features, F features of a slice, L levels, E room for entries.
 """
 
 import numpy as np
@@ -88,29 +88,29 @@ def make_list(
 
 @compiled
 def part_lists(
-    entries_DN: Entries,
-    first: int,
-    last: int,
+    entries_E: Entries,
     start: int,
-    num_left: int,
+    lengths_F: Counts,
     goes_left_N: Bytes,
-    lengths_D: Counts,
-    left_D: Counts,
-    right_D: Counts,
-    right_N: Entries,
+    parted_E: Entries,
+    start_left: int,
+    left_F: Counts,
+    start_right: int,
+    right_F: Counts,
 ) -> None:
-    """Part the lists of features `first` to `last` - 1; the right ones then start `num_left` on."""
-    for d in range(first, last):
-        length_left = 0
-        length_right = 0
-        for i in range(start, start + lengths_D[d]):
-            entry = entries_DN[d, i]
+    """Part the lists of a node, which stand one after the other, among its children."""
+    left = start_left
+    right = start_right
+    for f in range(lengths_F.size):
+        first_left, first_right = left, right
+        for i in range(start, start + lengths_F[f]):
+            entry = entries_E[i]
             goes_left = np.int64(goes_left_N[np.int64(entry & _MASK)])
-            entries_DN[d, start + length_left] = entry
-            right_N[length_right] = entry
-            length_left += goes_left
-            length_right += 1 - goes_left
-        for i in range(length_right):
-            entries_DN[d, start + num_left + i] = right_N[i]
-        left_D[d] = length_left
-        right_D[d] = length_right
+            # Written in any case, and kept if the next one does not overwrite it: no branch.
+            parted_E[left] = entry
+            parted_E[right] = entry
+            left += goes_left
+            right += 1 - goes_left
+        start += lengths_F[f]
+        left_F[f] = left - first_left
+        right_F[f] = right - first_right

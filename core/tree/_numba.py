@@ -5,6 +5,7 @@ P places for nodes, V visits, S slices of features, M nodes.
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -69,6 +70,7 @@ class Grower:
         self._terms_C = np.empty(self._width)
         self._table = self._make_table(0)
         self._order = self._make_order(0)
+        self._entries_E = np.empty((2, 0), dtype=np.uint32)
         self.clear()
 
     def clear(self) -> None:
@@ -126,11 +128,12 @@ class Grower:
         opened = open_visit(
             table, rules, places, order, visits, 0, 0, 0, self.num_rows, 0, self._terms_C
         )
+        slices = self._slices()
         above, depth = self._make_visits(0), 0
         if not opened:
             visits = above
         while visits.place_V.size:
-            results = self._scan(above, visits)
+            results = self._scan(slices, above, visits, depth)
             below = self._make_visits(2 * visits.place_V.size)
             num_below, self._num_free = close_level(
                 table,
@@ -149,17 +152,28 @@ class Grower:
             depth += 1
         self._num_grown = self.num_rows
 
-    def _scan(self, above: Visits, visits: Visits) -> Results:
-        num_visits, num_features = visits.place_V.size, self._rules.num_features
-        cells = int(visits.count_V.sum()) * num_features
+    def _slices(self) -> list[tuple[int, int]]:
+        """First and last feature, not included, for each thread; makes room for their lists."""
+        num_features, capacity = self._rules.num_features, self._table.own_N.size
+        cells = self.num_rows * num_features
         num_slices = max(1, min(num_threads(), cells // _CELLS_OF_A_SLICE, num_features))
+        room = (num_features + num_slices) * capacity
+        if self._entries_E.shape[1] < room:
+            # Of a level and of the one above it. Memory that is never touched is never taken.
+            self._entries_E = np.empty((2, room), dtype=np.uint32)
+        bounds = np.linspace(0, num_features, num_slices + 1).astype(int).tolist()
+        return list(itertools.pairwise(bounds))
+
+    def _scan(
+        self, slices: list[tuple[int, int]], above: Visits, visits: Visits, depth: int
+    ) -> Results:
+        num_visits, num_slices = visits.place_V.size, len(slices)
         results = Results(
             gain_SV=np.empty((num_slices, num_visits)),
             feature_SV=np.empty((num_slices, num_visits), dtype=np.int64),
             threshold_SV=np.empty((num_slices, num_visits), dtype=np.int64),
             left_SVC=np.empty((num_slices, num_visits, self._width)),
         )
-        bounds = np.linspace(0, num_features, num_slices + 1).astype(int).tolist()
         run_all(
             [
                 functools.partial(
@@ -169,15 +183,18 @@ class Grower:
                     self._places,
                     self._order,
                     above,
+                    self._entries_E[1 - depth % 2],
                     visits,
+                    self._entries_E[depth % 2],
                     results,
                     self._scratch(index),
                     self._upper_D,
+                    self._grows_on,
                     index,
-                    bounds[index],
-                    bounds[index + 1],
+                    first,
+                    last,
                 )
-                for index in range(num_slices)
+                for index, (first, last) in enumerate(slices)
             ]
         )
         return results
@@ -224,7 +241,6 @@ class Grower:
             order_N=np.empty(capacity, dtype=np.int64),
             right_N=np.empty(capacity, dtype=np.int64),
             goes_left_N=np.empty(capacity, dtype=np.uint8),
-            entries_DN=np.empty((self._rules.num_features, capacity), dtype=np.uint32),
         )
 
     def _make_places(self, count: int) -> Places:

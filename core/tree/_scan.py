@@ -25,6 +25,8 @@ from core.tree._vectors import (
     add_rows,
     centred_squares_of_doubles,
     centred_squares_of_ints,
+    weighted_squares_of_doubles,
+    weighted_squares_of_ints,
     coin_certainty_of_doubles,
     coin_certainty_of_ints,
 )
@@ -40,10 +42,11 @@ ROWS_OF_A_PORTION = 127
 
 _BITS = np.uint32(ROW_BITS)
 _LN_2 = math.log(2)
+_LN_4 = math.log(4)
 
 # What single precision does to bounds; see `_square_bound` and `_coin_bound`.
 _RELATIVE = 1 + 2.0**-13
-_OF_SQUARES = 2.0**-19
+_OF_SQUARES = 2.0**-17
 _OF_COINS = 2.0**-17
 
 _share_log_share = compiled(share_log_share)
@@ -95,12 +98,12 @@ class Scratch(NamedTuple):
 def prepare_node(sums_C: Floats, rules: Rules, scratch: Scratch) -> None:
     """What the bounds of all splits of a node share."""
     scratch.totals_C[:] = sums_C
+    scratch.totals_C[rules.num_classes :] = 0
+    if not rules.by_entropy:
+        return
     scratch.weights_C[:] = 0
     scratch.inverses_C[:] = 0
     scratch.shares_C[:] = 0
-    if not rules.by_entropy:
-        scratch.weights_C[: rules.num_classes] = SQUARE_UNIT
-        return
     mass = sums_C[rules.num_classes]
     for k in range(rules.num_classes):
         if sums_C[k] > 0.0:
@@ -117,7 +120,7 @@ def scan_node(
     rows_N: Rows,
     sums_C: Floats,
     parent: float,
-    entries_DN: Entries,
+    entries_E: Entries,
     start: int,
     lengths_D: Counts,
     makes_lists: bool,
@@ -125,6 +128,7 @@ def scan_node(
     last: int,
     seed: int,
     upper_D: Floats,
+    keeps_bounds: bool,
 ) -> Split:
     """The best split of a node by features `first` to `last` - 1 and `seed`.
 
@@ -135,13 +139,15 @@ def scan_node(
     ----------
     sums_C, parent
         The node's columns, and minus its impurity as a sum of rounded terms.
-    entries_DN, start, lengths_D, makes_lists
-        Where its lists are, or that they are to be made, feature by feature.
+    entries_E, start, lengths_D, makes_lists
+        Its lists by these features, one after the other, or that they are to be made.
     seed
         A feature that is looked at first, or `NO_FEATURE`.
     upper_D
         Upper bounds of features' gains. Features whose bound does not reach the best gain are
         passed over; for the others the bound is made anew.
+    keeps_bounds
+        Whether these new bounds will be used; else only the largest of them need hold.
     """
     levels_DN, columns_NC, references_D, _ = table
     portion_C, side_C, other_C, terms_C = (
@@ -168,6 +174,7 @@ def scan_node(
     is_few = count <= ROWS_OF_A_PORTION
     inverse = 1.0 / sums_C[num_classes] if by_entropy else 1.0 / count
     best_gain, best_feature, best_threshold = rules.min_gain, NO_FEATURE, 0
+    least_product = _least_product(best_gain)
     for turn in range(first - 1, last):
         d = turn
         if turn < first:
@@ -178,7 +185,7 @@ def scan_node(
             continue
         reference = np.int64(references_D[d])
         if makes_lists:
-            base = 0
+            i = 0
             entries_N = own_entries_N
             length = make_list(
                 levels_DN[d],
@@ -190,13 +197,13 @@ def scan_node(
                 scratch.counts_L,
             )
         else:
-            base = start
-            entries_N = entries_DN[d]
+            i = start
+            entries_N = entries_E
             length = np.int64(lengths_D[d])
+            start += length
         at_entries = entries_N.ctypes.data
         first_below = rules.num_levels - 1 - reference
-        stop = base + length
-        i = base
+        stop = i + length
         upper = 0.0
         num_side = 0
         is_above = True
@@ -232,35 +239,36 @@ def scan_node(
             i = j
             if num_side == count:
                 continue  # the other side is empty
-            # From 0 to 1: the share of the side.
             if not by_entropy:
                 share = num_side * inverse
-            elif is_few:
-                share = portion_C[num_classes] * inverse
-            else:
-                share = side_C[num_classes] * inverse
-            if is_few:
-                squares = centred_squares_of_ints(
-                    at_portion, at_totals, at_weights, np.float32(share), num_vectors
-                )
-            else:
-                squares = centred_squares_of_doubles(
-                    at_side, at_totals, at_weights, np.float32(share), num_vectors
-                )
-            if by_entropy:
-                bound = _square_bound(np.float64(squares), share)
-            else:
-                bound = _squared_error_bound(np.float64(squares), num_side, count, num_classes)
-            if bound >= best_gain and by_entropy:
                 if is_few:
-                    certainty = coin_certainty_of_ints(
-                        at_portion, at_inverses, at_shares, num_vectors
+                    squares = centred_squares_of_ints(
+                        at_portion, at_totals, np.float32(share), num_vectors
                     )
                 else:
-                    certainty = coin_certainty_of_doubles(
-                        at_side, at_inverses, at_shares, num_vectors
+                    squares = centred_squares_of_doubles(
+                        at_side, at_totals, np.float32(share), num_vectors
                     )
-                bound = min(bound, _coin_bound(np.float64(certainty), share))
+                bound = _squared_error_bound(np.float64(squares), num_side, count, num_classes)
+            else:
+                share = (portion_C[num_classes] if is_few else side_C[num_classes]) * inverse
+                if share * (1.0 - share) < least_product and not keeps_bounds:
+                    continue
+                if is_few:
+                    squares = weighted_squares_of_ints(at_portion, at_weights, num_vectors)
+                else:
+                    squares = weighted_squares_of_doubles(at_side, at_weights, num_vectors)
+                bound = _square_bound(np.float64(squares), share)
+                if bound >= best_gain:
+                    if is_few:
+                        certainty = coin_certainty_of_ints(
+                            at_portion, at_inverses, at_shares, num_vectors
+                        )
+                    else:
+                        certainty = coin_certainty_of_doubles(
+                            at_side, at_inverses, at_shares, num_vectors
+                        )
+                    bound = min(bound, _coin_bound(np.float64(certainty), share))
             if bound < best_gain:
                 upper = max(upper, bound)
                 continue
@@ -293,6 +301,7 @@ def scan_node(
             if gain == best_gain and best_feature == d and threshold >= best_threshold:
                 continue
             best_gain, best_feature, best_threshold = gain, d, threshold
+            least_product = _least_product(best_gain)
             for c in range(num_columns):
                 best_left_C[c] = other_C[c] if is_above else side_C[c]
         if turn >= first or first <= d < last:
@@ -301,21 +310,29 @@ def scan_node(
 
 
 @compiled_any_order
+def _least_product(gain: float) -> float:
+    """The q (1 - q) that the share q of a side must reach for a gain by entropy of so many bits.
+
+    No split gains more than h(q), and h(q) <= (4 q (1 - q))^(1 / ln 4) (Topsoe, 2001).
+    """
+    return 0.25 * max(gain - GAIN_GRID, 0.0) ** _LN_4 * (1 - 2.0**-20)
+
+
+@compiled_any_order
 def _square_bound(squares: float, share: float) -> float:
-    """No less than the gain by entropy, from a sum of squares.
+    """No less than the gain by entropy, from the sum of p r^2 over classes.
 
     With q the share of the node on one side, r that of class k, and p the classes' shares, the gain
     is the mean, weighted by p, of the relative entropies of coins r to a coin q, in bits. Such an
     entropy is at most C (r - q)^2, where C makes both agree at r = 0 (at r = 1 if q > 1/2):
     C = -log2(1 - q) / q^2, here with a rational function above the logarithm.
 
-    In single precision, each r - q errs by 2^-22 of the larger of both, so their squares err by
-    2^-21 of its square, and these sum to at most q + q^2; the sum itself errs by some units of
-    2^-24 of its value for each 64 columns.
+    In single precision each term p r^2 errs by 2^-22 of its value, and their sum by some units of
+    2^-24 of its value for each 64 columns; it is at most q.
     """
     small = min(share, 1.0 - share)
     factor = (1.0 - 0.5 * small) / (_LN_2 * small * (1.0 - small))
-    return factor * (squares * _RELATIVE + _OF_SQUARES * share) + GAIN_GRID
+    return factor * (squares - share * share + _OF_SQUARES * share) + GAIN_GRID
 
 
 @compiled_any_order
@@ -333,12 +350,14 @@ def _squared_error_bound(squares: float, num_side: int, count: int, num_classes:
     """No less than the gain by squared error, and hardly more.
 
     With s and t the sums of a side and of the node, the gain is the sum over classes of
-    (s - t num_side / count)^2 / (num_side (count - num_side)). The errors of single precision are
-    those of `_square_bound`, for labels up to 2 on the scale of `SQUARE_UNIT`.
+    (s - t num_side / count)^2 / (num_side (count - num_side)). In single precision, each such
+    difference errs by 2^-22 of the larger term, its square by 2^-21 of that one's, and labels are
+    at most 2 on the scale of `SQUARE_UNIT`; the sum errs by some units of 2^-24 of its value for
+    each 64 columns.
     """
     num_other = count - num_side
     slack = 2.0**-18 * num_classes * num_side / num_other
-    return squares * _RELATIVE / (num_side * num_other) + slack + GAIN_GRID
+    return squares * SQUARE_UNIT * _RELATIVE / (num_side * num_other) + slack + GAIN_GRID
 
 
 @compiled

@@ -109,8 +109,6 @@ class Order(NamedTuple):
     right_N: Rows
     goes_left_N: Bytes
     """Of a row whose node was split last."""
-    entries_DN: Entries
-    """Lists, from where the rows of their node start in `order_N`."""
 
 
 @compiled
@@ -120,36 +118,45 @@ def scan_level(
     places: Places,
     order: Order,
     above: Visits,
+    above_E: Entries,
     visits: Visits,
+    entries_E: Entries,
     results: Results,
     scratch: Scratch,
     upper_D: Floats,
+    grows_on: bool,
     slice_index: int,
     first: int,
     last: int,
 ) -> None:
     """Look at features `first` to `last` - 1 in all visits of a level."""
-    unused_D = np.empty(rules.num_features, dtype=np.int32)
+    width = last - first
+    # A slice has its own part of the memory, and a node the part of that where its lists fit in any
+    # case, and one entry more, for `part_lists` writes one behind the last.
+    offset = (first + slice_index) * order.order_N.size
+    room = width + 1
+    unused_F = np.empty(width, dtype=np.int32)
     for v in range(above.place_V.size):
         left, right = above.left_V[v], above.right_V[v]
         if left != NO_VISIT or right != NO_VISIT:
+            start = above.start_V[v]
             part_lists(
-                order.entries_DN,
-                first,
-                last,
-                above.start_V[v],
-                above.num_left_V[v],
+                above_E,
+                offset + room * start,
+                above.lengths_VD[v, first:last],
                 order.goes_left_N,
-                above.lengths_VD[v],
-                visits.lengths_VD[left] if left != NO_VISIT else unused_D,
-                visits.lengths_VD[right] if right != NO_VISIT else unused_D,
-                scratch.entries_N,
+                entries_E,
+                offset + room * start,
+                visits.lengths_VD[left, first:last] if left != NO_VISIT else unused_F,
+                offset + room * (start + above.num_left_V[v]),
+                visits.lengths_VD[right, first:last] if right != NO_VISIT else unused_F,
             )
     for v in range(visits.place_V.size):
         place, start, count = visits.place_V[v], visits.start_V[v], visits.count_V[v]
         rows_N = order.order_N[start : start + count]
         kind = visits.kind_V[v]
         weight, total = visits.weight_V[v], visits.total_V[v]
+        keeps_bounds = grows_on and count > ROWS_TO_REGROW
         seed = NO_FEATURE
         if kind == KNOWN:
             slack = visits.slack_V[v]
@@ -161,16 +168,18 @@ def scan_level(
             for d in range(first, last):
                 upper_D[d] = np.inf
         if kind == NEW:
+            end = offset + room * start
             for d in range(first, last):
                 visits.lengths_VD[v, d] = make_list(
                     table.levels_DN[d],
                     rows_N,
                     np.int64(table.references_D[d]),
                     rules.num_levels,
-                    order.entries_DN[d, start : start + count],
+                    entries_E[end:],
                     scratch.unsorted_N,
                     scratch.counts_L,
                 )
+                end += visits.lengths_VD[v, d]
         gain, feature, threshold = scan_node(
             table,
             rules,
@@ -178,20 +187,21 @@ def scan_level(
             rows_N,
             places.sums_PC[place],
             visits.parent_V[v],
-            order.entries_DN,
-            start,
+            entries_E,
+            offset + room * start,
             visits.lengths_VD[v],
             kind == KNOWN,
             first,
             last,
             seed,
             upper_D,
+            keeps_bounds,
         )
         results.gain_SV[slice_index, v] = gain
         results.feature_SV[slice_index, v] = feature
         results.threshold_SV[slice_index, v] = threshold
         results.left_SVC[slice_index, v] = scratch.best_left_C
-        if count > ROWS_TO_REGROW:
+        if keeps_bounds:
             for d in range(first, last):
                 places.children_PD[place, d] = total - upper_D[d] * weight
 
