@@ -25,8 +25,6 @@ from core.tree._vectors import (
     add_rows,
     centred_squares_of_doubles,
     centred_squares_of_ints,
-    weighted_squares_of_doubles,
-    weighted_squares_of_ints,
     coin_certainty_of_doubles,
     coin_certainty_of_ints,
 )
@@ -46,7 +44,6 @@ _LN_4 = math.log(4)
 
 # What single precision does to bounds; see `_square_bound` and `_coin_bound`.
 _RELATIVE = 1 + 2.0**-13
-_OF_SQUARES = 2.0**-17
 _OF_COINS = 2.0**-17
 
 _share_log_share = compiled(share_log_share)
@@ -98,12 +95,12 @@ class Scratch(NamedTuple):
 def prepare_node(sums_C: Floats, rules: Rules, scratch: Scratch) -> None:
     """What the bounds of all splits of a node share."""
     scratch.totals_C[:] = sums_C
-    scratch.totals_C[rules.num_classes :] = 0
-    if not rules.by_entropy:
-        return
     scratch.weights_C[:] = 0
     scratch.inverses_C[:] = 0
     scratch.shares_C[:] = 0
+    if not rules.by_entropy:
+        scratch.weights_C[: rules.num_classes] = SQUARE_UNIT
+        return
     mass = sums_C[rules.num_classes]
     for k in range(rules.num_classes):
         if sums_C[k] > 0.0:
@@ -174,7 +171,9 @@ def scan_node(
     is_few = count <= ROWS_OF_A_PORTION
     inverse = 1.0 / sums_C[num_classes] if by_entropy else 1.0 / count
     best_gain, best_feature, best_threshold = rules.min_gain, NO_FEATURE, 0
-    least_product = _least_product(best_gain)
+    fewest = 1
+    if by_entropy and not keeps_bounds:
+        fewest = _fewest_rows(best_gain, count)
     for turn in range(first - 1, last):
         d = turn
         if turn < first:
@@ -205,61 +204,61 @@ def scan_node(
         first_below = rules.num_levels - 1 - reference
         stop = i + length
         upper = 0.0
-        num_side = 0
-        is_above = True
-        for c in range(num_columns):
-            portion_C[c] = 0
-        if not is_few:
+        for run in range(2):
+            # First the levels above the reference, then those below it.
+            end = stop
+            if run == 0 and reference > 0:
+                end = i
+                while end < stop and np.int64(entries_N[end] >> _BITS) < first_below:
+                    end += 1
+            num_side = 0
             for c in range(num_columns):
-                side_C[c] = 0.0
-        while i < stop:
-            rank = np.int64(entries_N[i] >> _BITS)
-            if is_above and rank >= first_below:
-                is_above = False
-                num_side = 0
+                portion_C[c] = 0
+            if not is_few:
                 for c in range(num_columns):
-                    portion_C[c] = 0
-                if not is_few:
-                    for c in range(num_columns):
-                        side_C[c] = 0.0
-            j = i + 1
-            while j < stop and np.int64(entries_N[j] >> _BITS) == rank:
-                j += 1
-            num_side += j - i
-            if is_few:
-                add_rows(at_portion, at_columns, num_vectors, at_entries, i, j)
-            else:
-                while i < j:
-                    k = min(j, i + ROWS_OF_A_PORTION)
-                    add_rows(at_portion, at_columns, num_vectors, at_entries, i, k)
-                    for c in range(num_columns):
-                        side_C[c] += portion_C[c]
-                        portion_C[c] = 0
-                    i = k
-            i = j
-            if num_side == count:
-                continue  # the other side is empty
-            if not by_entropy:
-                share = num_side * inverse
+                    side_C[c] = 0.0
+            while True:
+                # Sides of too few rows are added up, but not looked at.
+                j = i + max(1, fewest - num_side)
+                if j > end:
+                    i = end
+                    break
+                rank = np.int64(entries_N[j - 1] >> _BITS)
+                while j < end and np.int64(entries_N[j] >> _BITS) == rank:
+                    j += 1
+                num_side += j - i
+                if num_side > count - fewest:
+                    i = end
+                    break
+                if is_few:
+                    add_rows(at_portion, at_columns, num_vectors, at_entries, i, j)
+                else:
+                    while i < j:
+                        k = min(j, i + ROWS_OF_A_PORTION)
+                        add_rows(at_portion, at_columns, num_vectors, at_entries, i, k)
+                        for c in range(num_columns):
+                            side_C[c] += portion_C[c]
+                            portion_C[c] = 0
+                        i = k
+                i = j
+                # From 0 to 1: the share of the side.
+                if by_entropy:
+                    share = (portion_C[num_classes] if is_few else side_C[num_classes]) * inverse
+                else:
+                    share = num_side * inverse
                 if is_few:
                     squares = centred_squares_of_ints(
-                        at_portion, at_totals, np.float32(share), num_vectors
+                        at_portion, at_totals, at_weights, np.float32(share), num_vectors
                     )
                 else:
                     squares = centred_squares_of_doubles(
-                        at_side, at_totals, np.float32(share), num_vectors
+                        at_side, at_totals, at_weights, np.float32(share), num_vectors
                     )
-                bound = _squared_error_bound(np.float64(squares), num_side, count, num_classes)
-            else:
-                share = (portion_C[num_classes] if is_few else side_C[num_classes]) * inverse
-                if share * (1.0 - share) < least_product and not keeps_bounds:
-                    continue
-                if is_few:
-                    squares = weighted_squares_of_ints(at_portion, at_weights, num_vectors)
+                if by_entropy:
+                    bound = _square_bound(np.float64(squares), share)
                 else:
-                    squares = weighted_squares_of_doubles(at_side, at_weights, num_vectors)
-                bound = _square_bound(np.float64(squares), share)
-                if bound >= best_gain:
+                    bound = _squared_error_bound(np.float64(squares), num_side, count, num_classes)
+                if bound >= best_gain and by_entropy:
                     if is_few:
                         certainty = coin_certainty_of_ints(
                             at_portion, at_inverses, at_shares, num_vectors
@@ -269,70 +268,75 @@ def scan_node(
                             at_side, at_inverses, at_shares, num_vectors
                         )
                     bound = min(bound, _coin_bound(np.float64(certainty), share))
-            if bound < best_gain:
-                upper = max(upper, bound)
-                continue
-            if is_few:
+                if bound < best_gain:
+                    upper = max(upper, bound)
+                    continue
+                if is_few:
+                    for c in range(num_columns):
+                        side_C[c] = portion_C[c]
                 for c in range(num_columns):
-                    side_C[c] = portion_C[c]
-            for c in range(num_columns):
-                other_C[c] = sums_C[c] - side_C[c]
-            if by_entropy:
-                gain = entropy_gain(
-                    side_C, other_C, num_classes, inverse, parent, rules.rounding, terms_C
-                )
-            else:
-                gain = squared_error_gain(
-                    side_C, other_C, num_classes, num_side, count, parent, rules.rounding, terms_C
-                )
-            upper = max(upper, gain)
-            if gain < best_gain or (gain == best_gain and best_feature < d):
-                continue
-            if is_above:
-                # Thresholds at empty levels part the rows as the next lower level does.
-                if i < stop and np.int64(entries_N[i] >> _BITS) < first_below:
-                    threshold = rules.num_levels - 1 - np.int64(entries_N[i] >> _BITS)
-                elif length < count:
-                    threshold = reference
+                    other_C[c] = sums_C[c] - side_C[c]
+                if by_entropy:
+                    gain = entropy_gain(
+                        side_C, other_C, num_classes, inverse, parent, rules.rounding, terms_C
+                    )
                 else:
-                    threshold = np.int64(entries_N[stop - 1] >> _BITS) - first_below
-            else:
-                threshold = rank - first_below
-            if gain == best_gain and best_feature == d and threshold >= best_threshold:
-                continue
-            best_gain, best_feature, best_threshold = gain, d, threshold
-            least_product = _least_product(best_gain)
-            for c in range(num_columns):
-                best_left_C[c] = other_C[c] if is_above else side_C[c]
+                    gain = squared_error_gain(
+                        side_C, other_C, num_classes, num_side, count, parent, rules.rounding, terms_C
+                    )
+                upper = max(upper, gain)
+                if gain < best_gain or (gain == best_gain and best_feature < d):
+                    continue
+                if run == 0:
+                    # Thresholds at empty levels part the rows as the next lower level does.
+                    if i < end:
+                        threshold = rules.num_levels - 1 - np.int64(entries_N[i] >> _BITS)
+                    elif length < count:
+                        threshold = reference
+                    else:
+                        threshold = np.int64(entries_N[stop - 1] >> _BITS) - first_below
+                else:
+                    threshold = rank - first_below
+                if gain == best_gain and best_feature == d and threshold >= best_threshold:
+                    continue
+                best_gain, best_feature, best_threshold = gain, d, threshold
+                if by_entropy and not keeps_bounds:
+                    fewest = _fewest_rows(best_gain, count)
+                for c in range(num_columns):
+                    best_left_C[c] = other_C[c] if run == 0 else side_C[c]
         if turn >= first or first <= d < last:
             upper_D[d] = upper
     return best_gain, best_feature, best_threshold
 
 
 @compiled_any_order
-def _least_product(gain: float) -> float:
-    """The q (1 - q) that the share q of a side must reach for a gain by entropy of so many bits.
+def _fewest_rows(gain: float, count: int) -> int:
+    """The rows that each side needs for a gain by entropy of so many bits, or fewer.
 
-    No split gains more than h(q), and h(q) <= (4 q (1 - q))^(1 / ln 4) (Topsoe, 2001).
+    No split gains more than h(q), with q the share of a side, and h(q) <= (4 q (1 - q))^(1 / ln 4)
+    (Topsoe, 2001). A row's labels sum to 1 within 1e-3.
     """
-    return 0.25 * max(gain - GAIN_GRID, 0.0) ** _LN_4 * (1 - 2.0**-20)
+    product = min(1.0, max(gain - GAIN_GRID, 0.0) ** _LN_4)
+    share = 0.5 * (1.0 - math.sqrt(1.0 - product))
+    return max(1, math.ceil(0.997 * share * count))
 
 
 @compiled_any_order
 def _square_bound(squares: float, share: float) -> float:
-    """No less than the gain by entropy, from the sum of p r^2 over classes.
+    """No less than the gain by entropy, from the sum of p (r - q)^2 over classes.
 
     With q the share of the node on one side, r that of class k, and p the classes' shares, the gain
     is the mean, weighted by p, of the relative entropies of coins r to a coin q, in bits. Such an
     entropy is at most C (r - q)^2, where C makes both agree at r = 0 (at r = 1 if q > 1/2):
     C = -log2(1 - q) / q^2, here with a rational function above the logarithm.
 
-    In single precision each term p r^2 errs by 2^-22 of its value, and their sum by some units of
-    2^-24 of its value for each 64 columns; it is at most q.
+    In single precision each r - q errs by 2^-22 of the larger of both, whose squares sum to at most
+    q + q^2. So the sum S of squares errs by at most 2^-20 of the root of S q (Cauchy-Schwarz), which
+    is at most S 2^-11 + q 2^-31, and by some units of 2^-24 of its value for each 64 columns.
     """
     small = min(share, 1.0 - share)
     factor = (1.0 - 0.5 * small) / (_LN_2 * small * (1.0 - small))
-    return factor * (squares - share * share + _OF_SQUARES * share) + GAIN_GRID
+    return factor * (squares * (1 + 2.0**-10) + share * 2.0**-30) + GAIN_GRID
 
 
 @compiled_any_order
@@ -357,7 +361,7 @@ def _squared_error_bound(squares: float, num_side: int, count: int, num_classes:
     """
     num_other = count - num_side
     slack = 2.0**-18 * num_classes * num_side / num_other
-    return squares * SQUARE_UNIT * _RELATIVE / (num_side * num_other) + slack + GAIN_GRID
+    return squares * _RELATIVE / (num_side * num_other) + slack + GAIN_GRID
 
 
 @compiled

@@ -195,56 +195,27 @@ def _singles(builder: Builder, address: Value, index: Value, kind: Any) -> Value
     return builder.fptrunc(values, _FLOATS)
 
 
-def _weighted_squares(kind: Any) -> Any:
-    @intrinsic
-    def weighted_squares(
-        typing_context: Any, sides: Any, weights: Any, num_vectors: Any
-    ) -> Any:
-        """Sum of `weights * sides^2` over columns, a float32.
-
-        The first two are addresses, of sides as said and of float32.
-        """
-        signature = types.float32(types.int64, types.int64, types.int64)
-
-        def generate(_: Any, builder: Builder, __: Any, arguments: list[Value]) -> Value:
-            sides, weights, num_vectors = arguments
-
-            def term(index: Value) -> Value:
-                side = _singles(builder, sides, index, kind)
-                weight = _vector_at(builder, weights, index, _FLOATS)
-                return builder.fmul(builder.fmul(side, weight), side, flags=_FUSED)
-
-            return _sum_of_terms(builder, num_vectors, term)
-
-        return signature, generate
-
-    return weighted_squares
-
-
-weighted_squares_of_ints = _weighted_squares(_INTS)
-weighted_squares_of_doubles = _weighted_squares(_DOUBLES)
-
-
 def _centred_squares(kind: Any) -> Any:
     @intrinsic
     def centred_squares(
-        typing_context: Any, sides: Any, totals: Any, share: Any, num_vectors: Any
+        typing_context: Any, sides: Any, totals: Any, weights: Any, share: Any, num_vectors: Any
     ) -> Any:
-        """Sum of `(sides - share * totals)^2` over columns, a float32.
+        """Sum of `weights * (sides - share * totals)^2` over columns, a float32.
 
-        The first two are addresses, of sides as said and of float32.
+        The first three are addresses, of sides as said and of float32.
         """
-        signature = types.float32(types.int64, types.int64, types.float32, types.int64)
+        signature = types.float32(types.int64, types.int64, types.int64, types.float32, types.int64)
 
         def generate(_: Any, builder: Builder, __: Any, arguments: list[Value]) -> Value:
-            sides, totals, share, num_vectors = arguments
+            sides, totals, weights, share, num_vectors = arguments
             minus_share = _splat(builder, builder.fneg(share))
 
             def term(index: Value) -> Value:
                 side = _singles(builder, sides, index, kind)
                 total = _vector_at(builder, totals, index, _FLOATS)
+                weight = _vector_at(builder, weights, index, _FLOATS)
                 off = _fused(builder, minus_share, total, side)
-                return builder.fmul(off, off, flags=_FUSED)
+                return builder.fmul(builder.fmul(off, weight), off, flags=_FUSED)
 
             return _sum_of_terms(builder, num_vectors, term)
 
