@@ -20,6 +20,8 @@ from core.tree._scan import NO_FEATURE, Rules, Scratch, Table
 from core.tree._settings import Settings
 from core.tree._threads import num_threads, run_all
 from core.tree._update import (
+    NO_SLOT,
+    ROWS_TO_REGROW,
     Order,
     Places,
     Results,
@@ -54,7 +56,6 @@ class Grower:
     def __init__(
         self, settings: Settings, *, num_features: int, num_classes: int, grows_on: bool
     ) -> None:
-        self._grows_on = grows_on
         self._rules = Rules(
             num_features=num_features,
             num_classes=num_classes,
@@ -63,6 +64,7 @@ class Grower:
             min_gain=settings.min_gain,
             by_entropy=settings.criterion is Criterion.INFORMATION_GAIN,
             rounding=rounding_constant(settings.criterion, num_classes),
+            grows_on=grows_on,
         )
         self._width = -(-(num_classes + 1) // LANES) * LANES
         self._scratches: list[Scratch] = []
@@ -77,8 +79,7 @@ class Grower:
         """Forget all rows, and keep the room that they took."""
         self.num_rows = 0
         self._num_grown = 0
-        self._places = self._make_places(1)
-        self._num_free = 0
+        self._places = self._make_places(1, 0)
 
     def take(self, samples: Samples) -> None:
         """Append rows; growing is put off until `nodes`."""
@@ -90,7 +91,7 @@ class Grower:
         put_units(samples.units_NK, start, table.columns_NC)
         if not rules.by_entropy:
             put_own_squares(table.columns_NC, start, stop, rules.num_classes, table.own_N)
-        elif self._grows_on:
+        elif rules.grows_on:
             put_own_entropies(table.columns_NC, start, stop, rules.num_classes, table.own_N)
         if start < _ROWS_TO_FIND_REFERENCES:
             counts_L = np.empty(rules.num_levels, dtype=np.int64)
@@ -118,7 +119,7 @@ class Grower:
 
     def _grow(self) -> None:
         rules, order, table = self._rules, self._order, self._table
-        self._make_room(2 * min(self.num_rows, 2 ** min(rules.max_depth, 32)) - 1)
+        self._make_room()
         places = self._places
         new = slice(self._num_grown, self.num_rows)
         places.sums_PC[0] += table.columns_NC[new].sum(axis=0, dtype=np.float64)
@@ -135,12 +136,11 @@ class Grower:
         while visits.place_V.size:
             results = self._scan(slices, above, visits, depth)
             below = self._make_visits(2 * visits.place_V.size)
-            num_below, self._num_free = close_level(
+            num_below = close_level(
                 table,
                 self._num_grown,
                 rules,
                 places,
-                self._num_free,
                 order,
                 visits,
                 results,
@@ -179,6 +179,7 @@ class Grower:
                 functools.partial(
                     scan_level,
                     self._table,
+                    self._num_grown,
                     self._rules,
                     self._places,
                     self._order,
@@ -189,7 +190,6 @@ class Grower:
                     results,
                     self._scratch(index),
                     self._upper_D,
-                    self._grows_on,
                     index,
                     first,
                     last,
@@ -214,17 +214,33 @@ class Grower:
         self._order = self._make_order(capacity)
         self._scratches = []
 
-    def _make_room(self, num_places: int) -> None:
-        before = self._places.feature_P.size
-        if num_places <= before:
+    def _make_room(self) -> None:
+        """Make places and slots enough for any tree over the rows so far."""
+        rules, before = self._rules, self._places
+        widths = [2**depth for depth in range(min(rules.max_depth, 32))]
+        num_places = 2 * min(self.num_rows, 2 ** len(widths)) - 1
+        # Nodes of a level share no rows. A deeper tree than that has no larger nodes but in chains.
+        large = self.num_rows // (ROWS_TO_REGROW + 1) if rules.grows_on else 0
+        num_slots = sum(min(width, large) for width in widths)
+        num_slots = min(num_slots, num_places)
+        num_before, slots_before = before.feature_P.size, before.free_B.size
+        if num_places <= num_before and num_slots <= slots_before:
             return
         # From one place on, the first time makes what is needed and no more.
-        after = num_places if before == 1 else max(num_places, 2 * before)
-        places = self._make_places(after)
+        if num_before > 1:
+            num_places, num_slots = 2 * num_places, 2 * num_slots
+        num_places, num_slots = max(num_places, num_before), max(num_slots, slots_before)
+        places = self._make_places(num_places, num_slots)
         for name in Places._fields:
-            getattr(places, name)[:before] = getattr(self._places, name)
-        places.free_P[self._num_free : self._num_free + after - before] = np.arange(before, after)
-        self._num_free += after - before
+            old = getattr(before, name)
+            getattr(places, name)[: len(old)] = old
+        free_places, free_slots = before.num_free_2
+        for free, num_free, new in (
+            (places.free_P, free_places, np.arange(num_before, num_places)),
+            (places.free_B, free_slots, np.arange(slots_before, num_slots)),
+        ):
+            free[num_free : num_free + len(new)] = new
+        places.num_free_2[:] += (num_places - num_before, num_slots - slots_before)
         self._places = places
 
     def _make_table(self, capacity: int) -> Table:
@@ -243,7 +259,9 @@ class Grower:
             goes_left_N=np.empty(capacity, dtype=np.uint8),
         )
 
-    def _make_places(self, count: int) -> Places:
+    def _make_places(self, count: int, num_slots: int) -> Places:
+        rules = self._rules
+        slots = max(1, num_slots)  # one in any case, for compiled code to point at
         return Places(
             feature_P=np.full(count, NO_FEATURE, dtype=np.int32),
             threshold_P=np.zeros(count, dtype=np.int32),
@@ -251,9 +269,12 @@ class Grower:
             right_P=np.zeros(count, dtype=np.int32),
             count_P=np.zeros(count, dtype=np.int64),
             sums_PC=np.zeros((count, self._width)),
-            is_bounded_P=np.zeros(count, dtype=np.bool_),
-            children_PD=np.empty((count, self._rules.num_features)),
+            slot_P=np.full(count, NO_SLOT, dtype=np.int32),
             free_P=np.zeros(count, dtype=np.int32),
+            children_BD=np.empty((slots, rules.num_features)),
+            sides_BDL=np.empty((slots, rules.num_features, rules.num_levels), dtype=np.float32),
+            free_B=np.zeros(num_slots, dtype=np.int32),
+            num_free_2=np.zeros(2, dtype=np.int32),
         )
 
     def _make_visits(self, count: int) -> Visits:

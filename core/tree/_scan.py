@@ -60,6 +60,8 @@ class Rules(NamedTuple):
     by_entropy: bool
     rounding: float
     """The constant that rounds terms."""
+    grows_on: bool
+    """Whether rows will be added to the tree."""
 
 
 class Table(NamedTuple):
@@ -126,6 +128,7 @@ def scan_node(
     seed: int,
     upper_D: Floats,
     keeps_bounds: bool,
+    sides_DL: Singles,
 ) -> Split:
     """The best split of a node by features `first` to `last` - 1 and `seed`.
 
@@ -144,7 +147,9 @@ def scan_node(
         Upper bounds of features' gains. Features whose bound does not reach the best gain are
         passed over; for the others the bound is made anew.
     keeps_bounds
-        Whether these new bounds will be used; else only the largest of them need hold.
+        Whether these bounds will be used again; if not, only those that reach the best gain hold.
+    sides_DL
+        Where it is then put how many rows stand at least on the side of a row at a level.
     """
     levels_DN, columns_NC, references_D, _ = table
     portion_C, side_C, other_C, terms_C = (
@@ -204,6 +209,8 @@ def scan_node(
         first_below = rules.num_levels - 1 - reference
         stop = i + length
         upper = 0.0
+        if keeps_bounds:
+            count_sides(entries_N, i, stop, count, reference, sides_DL[d])
         for run in range(2):
             # First the levels above the reference, then those below it.
             end = stop
@@ -307,6 +314,26 @@ def scan_node(
         if turn >= first or first <= d < last:
             upper_D[d] = upper
     return best_gain, best_feature, best_threshold
+
+
+@compiled
+def count_sides(
+    entries_N: Entries, start: int, stop: int, count: int, reference: int, sides_L: Singles
+) -> None:
+    """For each level, the rows at and below it or those at and above it, whichever are fewer."""
+    num_levels = sides_L.size
+    first_below = num_levels - 1 - reference
+    i = start
+    for rank in range(num_levels - 1):
+        if rank == first_below:
+            start = i
+        while i < stop and np.int64(entries_N[i] >> _BITS) == rank:
+            i += 1
+        level = num_levels - 1 - rank if rank < first_below else rank - first_below
+        sides_L[level] = i - start
+    below = sides_L[reference - 1] if reference > 0 else np.float32(0)
+    above = sides_L[reference + 1] if reference + 1 < num_levels else np.float32(0)
+    sides_L[reference] = count - max(below, above)
 
 
 @compiled_any_order

@@ -13,18 +13,20 @@ Shape letters: N rows, D features, C columns, P places for nodes, V visits, S sl
 nodes.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from core.tree._compiled import compiled
-from core.tree._gain import GAIN_GRID, Floats
+from core.tree._gain import GAIN_GRID, UNIT, Floats
 from core.tree._lists import Bytes, Counts, Entries, Rows, make_list, part_lists
 from core.tree._scan import (
     NO_FEATURE,
     Rules,
     Scratch,
+    Singles,
     Table,
     negative_entropy,
     scan_node,
@@ -36,10 +38,14 @@ Indices = npt.NDArray[np.int32]
 ROWS_TO_REGROW = 96
 """Up to so many rows a node is grown anew with all below it: few of its bounds would hold."""
 
+_LOG_OF_ROW = math.log2(0.999 / UNIT)
+"""Of the least total of a row's labels, in units."""
+
 _SLACK = 4 * GAIN_GRID
 """More than the rounding of a gain and of what a bound takes from it, as a gain."""
 
 NO_VISIT = -1
+NO_SLOT = -1
 
 # What a visit knows.
 KNOWN = 0
@@ -61,12 +67,17 @@ class Places(NamedTuple):
     count_P: Rows
     sums_PC: Floats
     """Column sums."""
-    is_bounded_P: npt.NDArray[np.bool_]
-    """Whether there are bounds."""
-    children_PD: Floats
-    """G of a feature's best split, or less."""
+    slot_P: Indices
+    """Where the bounds of a larger node are, or `NO_SLOT`."""
     free_P: Indices
-    """The first `num_free` of them are places without a node."""
+    """The first `num_free_2[0]` of them are places without a node."""
+    children_BD: Floats
+    """G of each feature's best split, or less."""
+    sides_BDL: Singles
+    """How many rows stand at least on the side of a row at a level, in a split by the feature."""
+    free_B: Indices
+    """The first `num_free_2[1]` of them are slots without bounds."""
+    num_free_2: Indices
 
 
 class Visits(NamedTuple):
@@ -114,6 +125,7 @@ class Order(NamedTuple):
 @compiled
 def scan_level(
     table: Table,
+    num_old: int,
     rules: Rules,
     places: Places,
     order: Order,
@@ -124,7 +136,6 @@ def scan_level(
     results: Results,
     scratch: Scratch,
     upper_D: Floats,
-    grows_on: bool,
     slice_index: int,
     first: int,
     last: int,
@@ -156,12 +167,16 @@ def scan_level(
         rows_N = order.order_N[start : start + count]
         kind = visits.kind_V[v]
         weight, total = visits.weight_V[v], visits.total_V[v]
-        keeps_bounds = grows_on and count > ROWS_TO_REGROW
+        slot = places.slot_P[place]
         seed = NO_FEATURE
         if kind == KNOWN:
+            if rules.by_entropy:
+                raise_children(
+                    table, places.children_BD[slot], places.sides_BDL[slot], rows_N, num_old,
+                    places.sums_PC[place], rules.num_classes, first, last, scratch.terms_C)
             slack = visits.slack_V[v]
             for d in range(first, last):
-                upper_D[d] = (total - places.children_PD[place, d]) / weight + slack
+                upper_D[d] = (total - places.children_BD[slot, d]) / weight + slack
             # The split so far is looked at first: it most likely still is the best one.
             seed = places.feature_P[place]
         else:
@@ -195,15 +210,52 @@ def scan_level(
             last,
             seed,
             upper_D,
-            keeps_bounds,
+            slot != NO_SLOT,
+            places.sides_BDL[max(slot, 0)],
         )
         results.gain_SV[slice_index, v] = gain
         results.feature_SV[slice_index, v] = feature
         results.threshold_SV[slice_index, v] = threshold
         results.left_SVC[slice_index, v] = scratch.best_left_C
-        if keeps_bounds:
+        if slot != NO_SLOT:
             for d in range(first, last):
-                places.children_PD[place, d] = total - upper_D[d] * weight
+                places.children_BD[slot, d] = total - upper_D[d] * weight
+
+
+@compiled
+def raise_children(
+    table: Table,
+    children_D: Floats,
+    sides_DL: Singles,
+    rows_N: Rows,
+    num_old: int,
+    sums_C: Floats,
+    num_classes: int,
+    first: int,
+    last: int,
+    logs_C: Floats,
+) -> None:
+    """Add to the bounds G what a node's new rows raise them by, at least.
+
+    A row of labels y with total m, on a side whose labels then sum to S with total M, raises that
+    side's impurity times weight, less what the row has alone, by at least the sum over classes of
+    y_k log2(y_k / m) - y_k log2(S_k / M), for impurity is concave. S_k is at most the node's sum,
+    and M is known to be at least that of the rows in `sides_DL`.
+    """
+    for k in range(num_classes):
+        logs_C[k] = math.log2(max(sums_C[k], 1.0))
+    for i in range(rows_N.size - 1, -1, -1):
+        row = rows_N[i]
+        if row < num_old:
+            break
+        weight = float(table.columns_NC[row, num_classes])
+        rise = -table.own_N[row]
+        for k in range(num_classes):
+            rise -= table.columns_NC[row, k] * logs_C[k]
+        for d in range(first, last):
+            rows_of_side = sides_DL[d, table.levels_DN[d, row]]
+            more = rise + weight * (_LOG_OF_ROW + math.log2(rows_of_side + 1.0))
+            children_D[d] += max(0.0, more)
 
 
 @compiled
@@ -212,17 +264,16 @@ def close_level(
     num_old: int,
     rules: Rules,
     places: Places,
-    num_free: int,
     order: Order,
     visits: Visits,
     results: Results,
     below: Visits,
     depth: int,
     terms_C: Floats,
-) -> tuple[int, int]:
-    """Split the nodes of a level, and list the visits of the next one.
+) -> int:
+    """Split the nodes of a level, and list the visits of the next one. Returns how many these are.
 
-    Returns how many these are, and the new number of free places. Rows from `num_old` on are new.
+    Rows from `num_old` on are new.
     """
     num_below = 0
     for v in range(visits.place_V.size):
@@ -242,16 +293,14 @@ def close_level(
                 table.levels_DN[feature], rows_N, num_old, threshold, places.threshold_P[place]
             )
         if not kept:
-            num_free = cut_below(place, places, num_free)
-        places.is_bounded_P[place] = count > ROWS_TO_REGROW
+            cut_below(place, places)
         places.feature_P[place] = feature
         places.threshold_P[place] = threshold
         if feature == NO_FEATURE:
             continue
         if not kept:
-            places.left_P[place] = places.free_P[num_free - 1]
-            places.right_P[place] = places.free_P[num_free - 2]
-            num_free -= 2
+            places.left_P[place] = _take_place(places)
+            places.right_P[place] = _take_place(places)
         num_left = _part_rows(table.levels_DN[feature], threshold, rows_N, order)
         visits.num_left_V[v] = num_left
         left, right = places.left_P[place], places.right_P[place]
@@ -263,10 +312,7 @@ def close_level(
             child_start = start + num_left if side else start
             child_count = count - num_left if side else num_left
             places.count_P[child] = child_count
-            if not kept:
-                places.feature_P[child] = NO_FEATURE
-                places.is_bounded_P[child] = False
-            elif order.order_N[child_start + child_count - 1] < num_old:
+            if kept and order.order_N[child_start + child_count - 1] < num_old:
                 # Rows stay in their order, so a side has new ones if its last one is new.
                 continue
             opened = open_visit(
@@ -283,7 +329,7 @@ def close_level(
                 terms_C,
             )
             if not opened:
-                num_free = cut_below(child, places, num_free)
+                cut_below(child, places)
                 continue
             if visits.kind_V[v] != KNOWN:
                 below.kind_V[num_below] = PARTED
@@ -292,7 +338,7 @@ def close_level(
                 else:
                     visits.left_V[v] = num_below
             num_below += 1
-    return num_below, num_free
+    return num_below
 
 
 @compiled
@@ -329,7 +375,10 @@ def open_visit(
         parent = square_terms(sums_C, num_classes, count, count, rules.rounding, terms_C)
         total = own - parent * weight
         impurity = own / weight
-    is_known = places.is_bounded_P[place] and count > ROWS_TO_REGROW
+    is_known = places.slot_P[place] != NO_SLOT
+    if rules.grows_on and count > ROWS_TO_REGROW and not is_known:
+        places.num_free_2[1] -= 1
+        places.slot_P[place] = places.free_B[places.num_free_2[1]]
     visits.place_V[v] = place
     visits.kind_V[v] = KNOWN if is_known else NEW
     visits.start_V[v] = start
@@ -385,23 +434,38 @@ def _part_rows(levels_N: Bytes, threshold: int, rows_N: Rows, order: Order) -> i
 
 
 @compiled
-def cut_below(place: int, places: Places, num_free: int) -> int:
-    """Make a leaf of a node, and give back the places of all nodes below it."""
-    if places.feature_P[place] == NO_FEATURE:
-        return num_free
+def _take_place(places: Places) -> int:
+    places.num_free_2[0] -= 1
+    place = places.free_P[places.num_free_2[0]]
     places.feature_P[place] = NO_FEATURE
-    start = num_free
+    places.slot_P[place] = NO_SLOT
+    return place
+
+
+@compiled
+def cut_below(place: int, places: Places) -> None:
+    """Make a leaf of a node, and give back the places and slots of all nodes below it."""
+    if places.feature_P[place] == NO_FEATURE:
+        return
+    start = places.num_free_2[0]
+    _give_back_children(place, places)
+    places.feature_P[place] = NO_FEATURE
+    while start < places.num_free_2[0]:
+        below = places.free_P[start]
+        if places.feature_P[below] != NO_FEATURE:
+            _give_back_children(below, places)
+        if places.slot_P[below] != NO_SLOT:
+            places.free_B[places.num_free_2[1]] = places.slot_P[below]
+            places.num_free_2[1] += 1
+        start += 1
+
+
+@compiled
+def _give_back_children(place: int, places: Places) -> None:
+    num_free = places.num_free_2[0]
     places.free_P[num_free] = places.left_P[place]
     places.free_P[num_free + 1] = places.right_P[place]
-    num_free += 2
-    while start < num_free:
-        below = places.free_P[start]
-        if places.feature_P[below] >= 0:
-            places.free_P[num_free] = places.left_P[below]
-            places.free_P[num_free + 1] = places.right_P[below]
-            num_free += 2
-        start += 1
-    return num_free
+    places.num_free_2[0] = num_free + 2
 
 
 @compiled
