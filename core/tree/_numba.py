@@ -16,7 +16,7 @@ from core.tree._lists import find_references, put_columns
 from core.tree._nodes import Nodes
 from core.tree._rows import put_own_entropies, put_own_squares, put_units
 from core.tree._samples import Samples
-from core.tree._scan import NO_FEATURE, Rules, Scratch, Table
+from core.tree._scan import NO_FEATURE, NUM_LEADERS, Rules, Scratch, Table
 from core.tree._settings import Settings
 from core.tree._threads import num_threads, run_all
 from core.tree._update import (
@@ -125,17 +125,17 @@ class Grower:
         places.sums_PC[0] += table.columns_NC[new].sum(axis=0, dtype=np.float64)
         places.count_P[0] = self.num_rows
         order.order_N[: self.num_rows] = np.arange(self.num_rows)
-        visits = self._make_visits(1)
+        slices = self._slices()
+        visits = self._make_visits(1, len(slices))
         opened = open_visit(
             table, rules, places, order, visits, 0, 0, 0, self.num_rows, 0, self._terms_C
         )
-        slices = self._slices()
-        above, depth = self._make_visits(0), 0
+        above, depth = self._make_visits(0, len(slices)), 0
         if not opened:
             visits = above
         while visits.place_V.size:
             results = self._scan(slices, above, visits, depth)
-            below = self._make_visits(2 * visits.place_V.size)
+            below = self._make_visits(2 * visits.place_V.size, len(slices))
             num_below = close_level(
                 table,
                 self._num_grown,
@@ -148,7 +148,7 @@ class Grower:
                 depth,
                 self._terms_C,
             )
-            above, visits = visits, Visits(*(array_V[:num_below] for array_V in below))
+            above, visits = visits, _first_visits(below, num_below)
             depth += 1
         self._num_grown = self.num_rows
 
@@ -173,6 +173,7 @@ class Grower:
             feature_SV=np.empty((num_slices, num_visits), dtype=np.int64),
             threshold_SV=np.empty((num_slices, num_visits), dtype=np.int64),
             left_SVC=np.empty((num_slices, num_visits, self._width)),
+            leaders_SVJ=np.empty((num_slices, num_visits, NUM_LEADERS), dtype=np.int64),
         )
         run_all(
             [
@@ -277,7 +278,7 @@ class Grower:
             num_free_2=np.zeros(2, dtype=np.int32),
         )
 
-    def _make_visits(self, count: int) -> Visits:
+    def _make_visits(self, count: int, num_slices: int) -> Visits:
         return Visits(
             place_V=np.empty(count, dtype=np.int64),
             kind_V=np.empty(count, dtype=np.int32),
@@ -290,6 +291,7 @@ class Grower:
             left_V=np.empty(count, dtype=np.int64),
             right_V=np.empty(count, dtype=np.int64),
             num_left_V=np.empty(count, dtype=np.int64),
+            seeds_SVJ=np.empty((num_slices, count, NUM_LEADERS), dtype=np.int64),
             lengths_VD=np.empty((count, self._rules.num_features), dtype=np.int32),
         )
 
@@ -315,7 +317,13 @@ class Grower:
             weights_C=singles[1],
             inverses_C=singles[2],
             shares_C=singles[3],
+            leads_J=np.empty(NUM_LEADERS),
         )
+
+
+def _first_visits(visits: Visits, count: int) -> Visits:
+    shorter = Visits(*(array_V[:count] for array_V in visits))
+    return shorter._replace(seeds_SVJ=visits.seeds_SVJ[:, :count])
 
 
 def _aligned(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[np.generic]:

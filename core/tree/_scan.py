@@ -36,6 +36,8 @@ Split = tuple[float, int, int]
 """Gain, feature and threshold."""
 
 NO_FEATURE = -1
+NUM_LEADERS = 4
+"""Features of the largest gains in a node, which its children look at first."""
 ROWS_OF_A_PORTION = 127
 
 _BITS = np.uint32(ROW_BITS)
@@ -91,6 +93,8 @@ class Scratch(NamedTuple):
     weights_C: Singles
     inverses_C: Singles
     shares_C: Singles
+    leads_J: Floats
+    """Gains of the leading features, or a little more."""
 
 
 @compiled
@@ -125,12 +129,13 @@ def scan_node(
     makes_lists: bool,
     first: int,
     last: int,
-    seed: int,
+    seeds_J: Rows,
+    leaders_J: Rows,
     upper_D: Floats,
     keeps_bounds: bool,
     sides_DL: Singles,
 ) -> Split:
-    """The best split of a node by features `first` to `last` - 1 and `seed`.
+    """The best split of a node by features `first` to `last` - 1, and by seeds outside of them.
 
     Leaves the columns of its left side in `scratch.best_left_C`. Of splits with equal gains the one
     of the lowest feature is taken, then of the lowest threshold.
@@ -141,8 +146,11 @@ def scan_node(
         The node's columns, and minus its impurity as a sum of rounded terms.
     entries_E, start, lengths_D, makes_lists
         Its lists by these features, one after the other, or that they are to be made.
-    seed
-        A feature that is looked at first, or `NO_FEATURE`.
+    seeds_J
+        Features that are looked at first, for they may have a large gain, or `NO_FEATURE`. Where
+        lists are not made they are among the features at hand.
+    leaders_J
+        Where features of the largest gains are put.
     upper_D
         Upper bounds of features' gains. Features whose bound does not reach the best gain are
         passed over; for the others the bound is made anew.
@@ -179,13 +187,18 @@ def scan_node(
     fewest = 1
     if by_entropy and not keeps_bounds:
         fewest = _fewest_rows(best_gain, count)
-    for turn in range(first - 1, last):
+    leaders_J[:] = NO_FEATURE
+    least_of_leaders = 0.0
+    leads_J = scratch.leads_J
+    leads_J[:] = 0.0
+    num_seeds = seeds_J.size
+    for turn in range(first - num_seeds, last):
         d = turn
         if turn < first:
-            if seed == NO_FEATURE:
+            d = seeds_J[turn - first + num_seeds]
+            if d == NO_FEATURE:
                 continue
-            d = seed
-        elif upper_D[d] < best_gain or d == seed:
+        elif upper_D[d] < best_gain:
             continue
         reference = np.int64(references_D[d])
         if makes_lists:
@@ -204,7 +217,11 @@ def scan_node(
             i = start
             entries_N = entries_E
             length = np.int64(lengths_D[d])
-            start += length
+            if turn >= first:
+                start += length
+            else:
+                for other in range(first, d):
+                    i += lengths_D[other]
         at_entries = entries_N.ctypes.data
         first_below = rules.num_levels - 1 - reference
         stop = i + length
@@ -265,7 +282,7 @@ def scan_node(
                     bound = _square_bound(np.float64(squares), share)
                 else:
                     bound = _squared_error_bound(np.float64(squares), num_side, count, num_classes)
-                if bound >= best_gain and by_entropy:
+                if by_entropy and (bound >= best_gain or keeps_bounds):
                     if is_few:
                         certainty = coin_certainty_of_ints(
                             at_portion, at_inverses, at_shares, num_vectors
@@ -311,9 +328,19 @@ def scan_node(
                     fewest = _fewest_rows(best_gain, count)
                 for c in range(num_columns):
                     best_left_C[c] = other_C[c] if run == 0 else side_C[c]
-        if turn >= first or first <= d < last:
+        if turn >= first:
             upper_D[d] = upper
+            if upper > least_of_leaders:
+                least_of_leaders = _lead(d, upper, leaders_J, leads_J)
     return best_gain, best_feature, best_threshold
+
+
+@compiled
+def _lead(d: int, gain: float, leaders_J: Rows, leads_J: Floats) -> float:
+    """Put a feature among the leaders in place of the least of them. Returns the new least gain."""
+    j = np.argmin(leads_J)
+    leaders_J[j], leads_J[j] = d, gain
+    return float(leads_J.min())
 
 
 @compiled

@@ -99,6 +99,8 @@ class Visits(NamedTuple):
     """The visit of the next level that gets the left parts of its lists, or `NO_VISIT`."""
     right_V: Rows
     num_left_V: Rows
+    seeds_SVJ: Rows
+    """Features that each slice looks at first, or `NO_FEATURE`."""
     lengths_VD: Counts
     """Lengths of its lists."""
 
@@ -110,6 +112,8 @@ class Results(NamedTuple):
     feature_SV: Rows
     threshold_SV: Rows
     left_SVC: Floats
+    leaders_SVJ: Rows
+    """Features of the largest gains, or `NO_FEATURE`."""
 
 
 class Order(NamedTuple):
@@ -168,7 +172,6 @@ def scan_level(
         kind = visits.kind_V[v]
         weight, total = visits.weight_V[v], visits.total_V[v]
         slot = places.slot_P[place]
-        seed = NO_FEATURE
         if kind == KNOWN:
             if rules.by_entropy:
                 raise_children(
@@ -177,8 +180,6 @@ def scan_level(
             slack = visits.slack_V[v]
             for d in range(first, last):
                 upper_D[d] = (total - places.children_BD[slot, d]) / weight + slack
-            # The split so far is looked at first: it most likely still is the best one.
-            seed = places.feature_P[place]
         else:
             for d in range(first, last):
                 upper_D[d] = np.inf
@@ -208,7 +209,8 @@ def scan_level(
             kind == KNOWN,
             first,
             last,
-            seed,
+            visits.seeds_SVJ[slice_index, v],
+            results.leaders_SVJ[slice_index, v],
             upper_D,
             slot != NO_SLOT,
             places.sides_BDL[max(slot, 0)],
@@ -333,6 +335,7 @@ def close_level(
                 continue
             if visits.kind_V[v] != KNOWN:
                 below.kind_V[num_below] = PARTED
+                below.seeds_SVJ[:, num_below] = results.leaders_SVJ[:, v]
                 if side:
                     visits.right_V[v] = num_below
                 else:
@@ -386,6 +389,9 @@ def open_visit(
     visits.parent_V[v] = parent
     visits.weight_V[v] = weight
     visits.total_V[v] = total
+    visits.seeds_SVJ[:, v] = NO_FEATURE
+    # The split so far most likely still is the best one. Of a new node there is none yet.
+    visits.seeds_SVJ[:, v, 0] = places.feature_P[place] if is_known else NO_FEATURE
     # F is a difference of sums of up to `count` terms, each rounded.
     visits.slack_V[v] = _SLACK + 2.0**-50 * count * impurity
     return True

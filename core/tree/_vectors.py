@@ -6,6 +6,7 @@ turns into those of the machine at hand (AVX-512, AVX2, NEON). A row of columns 
 `num_vectors * LANES` wide. Arrays are given by their addresses and nothing is checked.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,11 @@ from numba.extending import intrinsic
 
 LANES = 16
 
-COIN_ENTROPY = (0.7213475204444817, 0.12022458674074696, 0.048089834696298785)
-"""Coefficients of v, v^2 and v^3 in 1 - h(r), with v = (1 - 2r)^2: 1 / (2 ln 2 i (2i - 1)).
+COIN_CERTAINTY = tuple(1 / (2 * math.log(2) * i * (2 * i - 1)) for i in range(1, 4))
+"""The first coefficients of v, v^2, ... in 1 - h(r), with v = (1 - 2r)^2.
 
 h(r) is the entropy of a coin, in bits. All coefficients of the series are positive and sum to 1,
-and v <= 1, so a fourth one that takes what these leave makes the entropy smaller, never larger.
+and v <= 1, so a last one that takes what these leave makes the value larger, never smaller.
 """
 
 _AT_ONCE = 4
@@ -233,17 +234,17 @@ def _coin_certainty(kind: Any) -> Any:
     def coin_certainty(
         typing_context: Any, sides: Any, doubled_inverses: Any, shares: Any, num_vectors: Any
     ) -> Any:
-        """Sum of `shares * (1 - h(r))` over columns, a float32, or up to some percents more.
+        """Sum of `shares * (1 - h(r))` over columns, a float32, or a little more.
 
-        r = sides * doubled_inverses / 2, and h(r) is the entropy of a coin, in bits, or less. The
+        r = sides * doubled_inverses / 2, and h(r) is the entropy of a coin, in bits. The
         first three are addresses, of sides as said and of float32.
         """
         signature = types.float32(types.int64, types.int64, types.int64, types.int64)
 
         def generate(_: Any, builder: Builder, __: Any, arguments: list[Value]) -> Value:
             sides, doubled_inverses, shares, num_vectors = arguments
-            b1, b2, b3 = COIN_ENTROPY
-            coefficients = [_constants(b) for b in (1 - b1 - b2 - b3, b3, b2, b1)]
+            series = (*COIN_CERTAINTY, 1 - math.fsum(COIN_CERTAINTY))
+            coefficients = [_constants(b) for b in reversed(series)]
 
             def term(index: Value) -> Value:
                 side = _singles(builder, sides, index, kind)
