@@ -278,11 +278,11 @@ def scan_node(
                     squares = centred_squares_of_doubles(
                         at_side, at_totals, at_weights, np.float32(share), num_vectors
                     )
-                if by_entropy:
-                    bound = _square_bound(np.float64(squares), share)
-                else:
+                if not by_entropy:
                     bound = _squared_error_bound(np.float64(squares), num_side, count, num_classes)
-                if by_entropy and (bound >= best_gain or keeps_bounds):
+                elif not keeps_bounds and _is_below(np.float64(squares), share, best_gain):
+                    continue
+                else:
                     if is_few:
                         certainty = coin_certainty_of_ints(
                             at_portion, at_inverses, at_shares, num_vectors
@@ -291,7 +291,10 @@ def scan_node(
                         certainty = coin_certainty_of_doubles(
                             at_side, at_inverses, at_shares, num_vectors
                         )
-                    bound = min(bound, _coin_bound(np.float64(certainty), share))
+                    bound = min(
+                        _square_bound(np.float64(squares), share),
+                        _coin_bound(np.float64(certainty), share),
+                    )
                 if bound < best_gain:
                     upper = max(upper, bound)
                     continue
@@ -388,9 +391,22 @@ def _square_bound(squares: float, share: float) -> float:
     q + q^2. So the sum S of squares errs by at most 2^-20 of the root of S q (Cauchy-Schwarz), which
     is at most S 2^-11 + q 2^-31, and by some units of 2^-24 of its value for each 64 columns.
     """
+    top, bottom = _square_fraction(squares, share)
+    return top / bottom + GAIN_GRID
+
+
+@compiled_any_order
+def _is_below(squares: float, share: float, gain: float) -> bool:
+    """Whether `_square_bound` is below a gain; without its division, for which all would wait."""
+    top, bottom = _square_fraction(squares, share)
+    return top < (gain - 2 * GAIN_GRID) * bottom
+
+
+@compiled_any_order
+def _square_fraction(squares: float, share: float) -> tuple[float, float]:
     small = min(share, 1.0 - share)
-    factor = (1.0 - 0.5 * small) / (_LN_2 * small * (1.0 - small))
-    return factor * (squares * (1 + 2.0**-10) + share * 2.0**-30) + GAIN_GRID
+    top = (1.0 - 0.5 * small) * (squares * (1 + 2.0**-10) + share * 2.0**-30)
+    return top, _LN_2 * small * (1.0 - small)
 
 
 @compiled_any_order
