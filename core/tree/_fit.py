@@ -63,7 +63,8 @@ def fit_tree(
     min_gain
         Only a split of a larger gain is made. In bits, or in squared labels.
     backend
-        "numba" is fast; "numpy" is the reference, and needs no compiler.
+        "numba" is fast, and takes as many threads as torch does (`torch.set_num_threads`); "numpy"
+        is the reference, and needs no compiler.
 
     Returns
     -------

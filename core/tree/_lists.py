@@ -11,6 +11,8 @@ An entry is a row in its lower 24 bits and, above them, the rank of the row's le
 Shape letters: N samples, D features, F features of a slice, L levels, E room for entries.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,13 +32,31 @@ _TILE = 64
 
 
 @compiled
-def put_columns(levels_ND: Bytes, first_row: int, levels_DN: Bytes) -> None:
-    """Write rows of levels as columns, from `first_row` on."""
-    num_rows, num_features = levels_ND.shape
+def as_int(value: np.integer[Any] | int) -> int:
+    """A signed integer: mixed with unsigned ones, numba's become floats."""
+    return np.int64(value)  # type: ignore[return-value]
+
+
+@compiled
+def rank_of(entry: np.uint32) -> int:
+    """The rank of an entry's level."""
+    return np.int64(entry >> _BITS)  # type: ignore[return-value]
+
+
+@compiled
+def row_of(entry: np.uint32) -> int:
+    """The row of an entry."""
+    return np.int64(entry & _MASK)  # type: ignore[return-value]
+
+
+@compiled
+def put_columns(levels_ND: Bytes, first_row: int, levels_DN: Bytes, first: int, last: int) -> None:
+    """Write rows of levels, for features `first` to `last` - 1, as columns from `first_row` on."""
+    num_rows = levels_ND.shape[0]
     # In tiles, so that both tables are walked through in whole cache lines.
     for row in range(0, num_rows, _TILE):
-        for feature in range(0, num_features, _TILE):
-            for d in range(feature, min(feature + _TILE, num_features)):
+        for feature in range(first, last, _TILE):
+            for d in range(feature, min(feature + _TILE, last)):
                 for i in range(row, min(row + _TILE, num_rows)):
                     levels_DN[d, first_row + i] = levels_ND[i, d]
 
@@ -66,21 +86,21 @@ def make_list(
     length = 0
     for i in range(rows_N.size):
         row = rows_N[i]
-        level = np.int64(levels_N[row])
+        level = as_int(levels_N[row])
         rank = top - level if level > reference else top - reference + level
         # Written in any case, and kept if the next one does not overwrite it: no branch.
         unsorted_N[length] = np.uint32(rank << ROW_BITS | row)
         length += level != reference
     counts_L[:] = 0
     for i in range(length):
-        counts_L[unsorted_N[i] >> _BITS] += 1
+        counts_L[rank_of(unsorted_N[i])] += 1
     place = 0
     for rank in range(num_levels):
         count = counts_L[rank]
         counts_L[rank] = place
-        place += count
+        place += as_int(count)
     for i in range(length):
-        rank = np.int64(unsorted_N[i] >> _BITS)
+        rank = rank_of(unsorted_N[i])
         entries_N[counts_L[rank]] = unsorted_N[i]
         counts_L[rank] += 1
     return length
@@ -105,12 +125,12 @@ def part_lists(
         first_left, first_right = left, right
         for i in range(start, start + lengths_F[f]):
             entry = entries_E[i]
-            goes_left = np.int64(goes_left_N[np.int64(entry & _MASK)])
+            goes_left = as_int(goes_left_N[row_of(entry)])
             # Written in any case, and kept if the next one does not overwrite it: no branch.
             parted_E[left] = entry
             parted_E[right] = entry
             left += goes_left
             right += 1 - goes_left
-        start += lengths_F[f]
+        start += as_int(lengths_F[f])
         left_F[f] = left - first_left
         right_F[f] = right - first_right

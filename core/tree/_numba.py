@@ -7,6 +7,7 @@ P places for nodes, V visits, S slices of features, M nodes.
 import functools
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ from core.tree._update import (
 from core.tree._vectors import LANES
 
 _CACHE_LINE = 64
-_ROWS_TO_FIND_REFERENCES = 1024
+_ROWS_TO_FIND_REFERENCES = 256
 _CELLS_OF_A_SLICE = 2**16
 """Fewer rows times features than this are not worth a thread of their own."""
 
@@ -87,7 +88,14 @@ class Grower:
         start, stop = self.num_rows, self.num_rows + len(samples.levels_ND)
         self._reserve(stop)
         table = self._table
-        put_columns(samples.levels_ND, start, table.levels_DN)
+        run_all(
+            [
+                functools.partial(
+                    put_columns, samples.levels_ND, start, table.levels_DN, first, last
+                )
+                for first, last in self._slices(stop - start)
+            ]
+        )
         put_units(samples.units_NK, start, table.columns_NC)
         if not rules.by_entropy:
             put_own_squares(table.columns_NC, start, stop, rules.num_classes, table.own_N)
@@ -125,7 +133,8 @@ class Grower:
         places.sums_PC[0] += table.columns_NC[new].sum(axis=0, dtype=np.float64)
         places.count_P[0] = self.num_rows
         order.order_N[: self.num_rows] = np.arange(self.num_rows)
-        slices = self._slices()
+        slices = self._slices(self.num_rows)
+        self._make_entries(len(slices))
         visits = self._make_visits(1, len(slices))
         opened = open_visit(
             table, rules, places, order, visits, 0, 0, 0, self.num_rows, 0, self._terms_C
@@ -152,17 +161,20 @@ class Grower:
             depth += 1
         self._num_grown = self.num_rows
 
-    def _slices(self) -> list[tuple[int, int]]:
-        """First and last feature, not included, for each thread; makes room for their lists."""
-        num_features, capacity = self._rules.num_features, self._table.own_N.size
-        cells = self.num_rows * num_features
+    def _slices(self, num_rows: int) -> list[tuple[int, int]]:
+        """Features of each thread, from the first to before the last, for work on so many rows."""
+        num_features = self._rules.num_features
+        cells = num_rows * num_features
         num_slices = max(1, min(num_threads(), cells // _CELLS_OF_A_SLICE, num_features))
-        room = (num_features + num_slices) * capacity
-        if self._entries_E.shape[1] < room:
-            # Of a level and of the one above it. Memory that is never touched is never taken.
-            self._entries_E = np.empty((2, room), dtype=np.uint32)
         bounds = np.linspace(0, num_features, num_slices + 1).astype(int).tolist()
         return list(itertools.pairwise(bounds))
+
+    def _make_entries(self, num_slices: int) -> None:
+        """Make room for the lists of a level and of the one above it."""
+        room = (self._rules.num_features + num_slices) * self._table.own_N.size
+        if self._entries_E.shape[1] < room:
+            # Memory that is never touched is never taken.
+            self._entries_E = np.empty((2, room), dtype=np.uint32)
 
     def _scan(
         self, slices: list[tuple[int, int]], above: Visits, visits: Visits, depth: int
@@ -322,11 +334,11 @@ class Grower:
 
 
 def _first_visits(visits: Visits, count: int) -> Visits:
-    shorter = Visits(*(array_V[:count] for array_V in visits))
-    return shorter._replace(seeds_SVJ=visits.seeds_SVJ[:, :count])
+    shorter = {name: array_V[:count] for name, array_V in visits._asdict().items()}
+    return Visits(**shorter | {"seeds_SVJ": visits.seeds_SVJ[:, :count]})
 
 
-def _aligned(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[np.generic]:
+def _aligned(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
     """Zeros that start on a cache line, as vectors should."""
     num_bytes = math.prod(shape) * np.dtype(kind).itemsize
     memory = np.zeros(num_bytes + _CACHE_LINE, dtype=np.uint8)

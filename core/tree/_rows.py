@@ -35,7 +35,7 @@ def put_own_entropies(
         total = float(columns_NC[i, num_classes])
         entropy = 0.0
         for k in range(num_classes):
-            entropy -= _share_log_share(columns_NC[i, k] / total)
+            entropy -= float(_share_log_share(columns_NC[i, k] / total))
         own_N[i] = entropy * total
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from core.tree._compiled import compiled, compiled_any_order
 from core.tree._gain import GAIN_GRID, SQUARE_UNIT, Floats, share_log_share
-from core.tree._lists import ROW_BITS, Bytes, Counts, Entries, Rows, make_list
+from core.tree._lists import Bytes, Counts, Entries, Rows, as_int, make_list, rank_of
 from core.tree._vectors import (
     LANES,
     add_rows,
@@ -40,7 +40,6 @@ NUM_LEADERS = 4
 """Features of the largest gains in a node, which its children look at first."""
 ROWS_OF_A_PORTION = 127
 
-_BITS = np.uint32(ROW_BITS)
 _LN_2 = math.log(2)
 _LN_4 = math.log(4)
 
@@ -200,7 +199,7 @@ def scan_node(
                 continue
         elif upper_D[d] < best_gain:
             continue
-        reference = np.int64(references_D[d])
+        reference = as_int(references_D[d])
         if makes_lists:
             i = 0
             entries_N = own_entries_N
@@ -216,7 +215,7 @@ def scan_node(
         else:
             i = start
             entries_N = entries_E
-            length = np.int64(lengths_D[d])
+            length = as_int(lengths_D[d])
             if turn >= first:
                 start += length
             else:
@@ -233,7 +232,7 @@ def scan_node(
             end = stop
             if run == 0 and reference > 0:
                 end = i
-                while end < stop and np.int64(entries_N[end] >> _BITS) < first_below:
+                while end < stop and rank_of(entries_N[end]) < first_below:
                     end += 1
             num_side = 0
             for c in range(num_columns):
@@ -247,8 +246,8 @@ def scan_node(
                 if j > end:
                     i = end
                     break
-                rank = np.int64(entries_N[j - 1] >> _BITS)
-                while j < end and np.int64(entries_N[j] >> _BITS) == rank:
+                rank = rank_of(entries_N[j - 1])
+                while j < end and rank_of(entries_N[j]) == rank:
                     j += 1
                 num_side += j - i
                 if num_side > count - fewest:
@@ -309,7 +308,14 @@ def scan_node(
                     )
                 else:
                     gain = squared_error_gain(
-                        side_C, other_C, num_classes, num_side, count, parent, rules.rounding, terms_C
+                        side_C,
+                        other_C,
+                        num_classes,
+                        num_side,
+                        count,
+                        parent,
+                        rules.rounding,
+                        terms_C,
                     )
                 upper = max(upper, gain)
                 if gain < best_gain or (gain == best_gain and best_feature < d):
@@ -317,11 +323,11 @@ def scan_node(
                 if run == 0:
                     # Thresholds at empty levels part the rows as the next lower level does.
                     if i < end:
-                        threshold = rules.num_levels - 1 - np.int64(entries_N[i] >> _BITS)
+                        threshold = rules.num_levels - 1 - rank_of(entries_N[i])
                     elif length < count:
                         threshold = reference
                     else:
-                        threshold = np.int64(entries_N[stop - 1] >> _BITS) - first_below
+                        threshold = rank_of(entries_N[stop - 1]) - first_below
                 else:
                     threshold = rank - first_below
                 if gain == best_gain and best_feature == d and threshold >= best_threshold:
@@ -353,17 +359,21 @@ def count_sides(
     """For each level, the rows at and below it or those at and above it, whichever are fewer."""
     num_levels = sides_L.size
     first_below = num_levels - 1 - reference
+    num_above = 0
+    num_beyond = 0  # rows in the list before this level, on its side of the reference
     i = start
     for rank in range(num_levels - 1):
         if rank == first_below:
-            start = i
-        while i < stop and np.int64(entries_N[i] >> _BITS) == rank:
+            num_above, num_beyond = num_beyond, 0
+        first = i
+        while i < stop and rank_of(entries_N[i]) == rank:
             i += 1
         level = num_levels - 1 - rank if rank < first_below else rank - first_below
-        sides_L[level] = i - start
-    below = sides_L[reference - 1] if reference > 0 else np.float32(0)
-    above = sides_L[reference + 1] if reference + 1 < num_levels else np.float32(0)
-    sides_L[reference] = count - max(below, above)
+        sides_L[level] = min(num_beyond + i - first, count - num_beyond)
+        num_beyond += i - first
+    if reference == 0:
+        num_above, num_beyond = num_beyond, 0
+    sides_L[reference] = count - max(num_above, num_beyond)
 
 
 @compiled_any_order
@@ -388,8 +398,8 @@ def _square_bound(squares: float, share: float) -> float:
     C = -log2(1 - q) / q^2, here with a rational function above the logarithm.
 
     In single precision each r - q errs by 2^-22 of the larger of both, whose squares sum to at most
-    q + q^2. So the sum S of squares errs by at most 2^-20 of the root of S q (Cauchy-Schwarz), which
-    is at most S 2^-11 + q 2^-31, and by some units of 2^-24 of its value for each 64 columns.
+    q + q^2. So the sum S of squares errs by no more than 2^-20 of the root of S q (Cauchy-Schwarz),
+    hence than S 2^-11 + q 2^-31, and by some units of 2^-24 of its value for each 64 columns.
     """
     top, bottom = _square_fraction(squares, share)
     return top / bottom + GAIN_GRID
@@ -450,7 +460,7 @@ def entropy_gain(
     sides = terms_C[num_classes]
     children += negative_entropy(other_C, num_classes, inverse, rounding, terms_C)
     sides += terms_C[num_classes]
-    return np.rint((children - sides - parent) / GAIN_GRID) * GAIN_GRID
+    return float(np.rint((children - sides - parent) / GAIN_GRID)) * GAIN_GRID
 
 
 @compiled
@@ -467,7 +477,7 @@ def squared_error_gain(
     """As `entropy_gain`, for squared error."""
     children = square_terms(side_C, num_classes, num_side, count, rounding, terms_C)
     children += square_terms(other_C, num_classes, count - num_side, count, rounding, terms_C)
-    return np.rint((children - parent) / GAIN_GRID) * GAIN_GRID
+    return float(np.rint((children - parent) / GAIN_GRID)) * GAIN_GRID
 
 
 @compiled

@@ -30,7 +30,7 @@ def run_all(tasks: Sequence[Callable[[], None]]) -> None:
 def _pool(size: int) -> ThreadPoolExecutor:
     # A pool for each size: one that was too small would make tasks wait for each other.
     if size not in _pools:
-        _pools[size] = ThreadPoolExecutor(size, thread_name_prefix="tree")
+        _pools.setdefault(size, ThreadPoolExecutor(size, thread_name_prefix="tree"))
     return _pools[size]
 
 

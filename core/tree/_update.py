@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from core.tree._compiled import compiled
 from core.tree._gain import GAIN_GRID, UNIT, Floats
-from core.tree._lists import Bytes, Counts, Entries, Rows, make_list, part_lists
+from core.tree._lists import Bytes, Counts, Entries, Rows, as_int, make_list, part_lists
 from core.tree._scan import (
     NO_FEATURE,
     Rules,
@@ -175,8 +175,17 @@ def scan_level(
         if kind == KNOWN:
             if rules.by_entropy:
                 raise_children(
-                    table, places.children_BD[slot], places.sides_BDL[slot], rows_N, num_old,
-                    places.sums_PC[place], rules.num_classes, first, last, scratch.terms_C)
+                    table,
+                    places.children_BD[slot],
+                    places.sides_BDL[slot],
+                    rows_N,
+                    num_old,
+                    places.sums_PC[place],
+                    rules.num_classes,
+                    first,
+                    last,
+                    scratch.terms_C,
+                )
             slack = visits.slack_V[v]
             for d in range(first, last):
                 upper_D[d] = (total - places.children_BD[slot, d]) / weight + slack
@@ -189,7 +198,7 @@ def scan_level(
                 visits.lengths_VD[v, d] = make_list(
                     table.levels_DN[d],
                     rows_N,
-                    np.int64(table.references_D[d]),
+                    as_int(table.references_D[d]),
                     rules.num_levels,
                     entries_E[end:],
                     scratch.unsorted_N,
@@ -287,9 +296,7 @@ def close_level(
                 winner = s
         feature, threshold = results.feature_SV[winner, v], results.threshold_SV[winner, v]
         rows_N = order.order_N[start : start + count]
-        kept = (
-            visits.kind_V[v] == KNOWN and feature >= 0 and feature == places.feature_P[place]
-        )
+        kept = visits.kind_V[v] == KNOWN and feature >= 0 and feature == places.feature_P[place]
         if kept and threshold != places.threshold_P[place]:
             kept = not _moves_old_row(
                 table.levels_DN[feature], rows_N, num_old, threshold, places.threshold_P[place]
@@ -402,10 +409,10 @@ def _wins(results: Results, s: int, other: int, v: int) -> bool:
     """Whether a slice found a better split than another one."""
     feature, other_feature = results.feature_SV[s, v], results.feature_SV[other, v]
     if feature == NO_FEATURE or other_feature == NO_FEATURE:
-        return feature != NO_FEATURE
+        return bool(feature != NO_FEATURE)
     gain, other_gain = results.gain_SV[s, v], results.gain_SV[other, v]
     # Slices may both have looked at the seed, and then found the same.
-    return gain > other_gain or (gain == other_gain and feature < other_feature)
+    return bool(gain > other_gain or (gain == other_gain and feature < other_feature))
 
 
 @compiled
@@ -442,7 +449,7 @@ def _part_rows(levels_N: Bytes, threshold: int, rows_N: Rows, order: Order) -> i
 @compiled
 def _take_place(places: Places) -> int:
     places.num_free_2[0] -= 1
-    place = places.free_P[places.num_free_2[0]]
+    place = as_int(places.free_P[places.num_free_2[0]])
     places.feature_P[place] = NO_FEATURE
     places.slot_P[place] = NO_SLOT
     return place

@@ -8,7 +8,7 @@ turns into those of the machine at hand (AVX-512, AVX2, NEON). A row of columns 
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
@@ -37,6 +37,11 @@ _FUSED = ("contract",)
 
 Builder = Any
 Value = Any
+
+
+def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As numba's, which says nothing about the calls that compiled code makes."""
+    return cast(Callable[..., Any], intrinsic(function))
 
 
 def _vector_at(builder: Builder, address: Value, index: Value, kind: Any) -> Value:
@@ -107,7 +112,7 @@ def _whole_groups(builder: Builder, num_vectors: Value) -> Value:
     return builder.and_(num_vectors, ir.Constant(_INT, -_AT_ONCE))
 
 
-@intrinsic
+@_intrinsic
 def add_rows(
     typing_context: Any,
     sums: Any,
@@ -162,15 +167,11 @@ def add_rows(
     return signature, generate
 
 
-def _sum_of_terms(
-    builder: Builder, num_vectors: Value, term: Callable[[Value], Value]
-) -> Value:
+def _sum_of_terms(builder: Builder, num_vectors: Value, term: Callable[[Value], Value]) -> Value:
     """The sum over all columns, in single precision and in any order."""
 
     def group(first: Value, totals: list[Value]) -> list[Value]:
-        terms = [
-            term(builder.add(first, ir.Constant(_INT, k))) for k in range(len(totals))
-        ]
+        terms = [term(builder.add(first, ir.Constant(_INT, k))) for k in range(len(totals))]
         return [builder.fadd(t, x, flags=_FUSED) for t, x in zip(totals, terms, strict=True)]
 
     whole = _whole_groups(builder, num_vectors)
@@ -180,7 +181,7 @@ def _sum_of_terms(
         half = len(totals) // 2
         totals = [builder.fadd(a, b) for a, b in zip(totals[:half], totals[half:], strict=True)]
     totals = _loop(builder, whole, num_vectors, 1, totals, group)
-    reduce = cgutils.get_or_insert_function(
+    reduce = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
         builder.module,
         ir.FunctionType(_FLOAT, (_FLOAT, _FLOATS)),
         f"llvm.vector.reduce.fadd.v{LANES}f32",
@@ -197,7 +198,7 @@ def _singles(builder: Builder, address: Value, index: Value, kind: Any) -> Value
 
 
 def _centred_squares(kind: Any) -> Any:
-    @intrinsic
+    @_intrinsic
     def centred_squares(
         typing_context: Any, sides: Any, totals: Any, weights: Any, share: Any, num_vectors: Any
     ) -> Any:
@@ -230,7 +231,7 @@ centred_squares_of_doubles = _centred_squares(_DOUBLES)
 
 
 def _coin_certainty(kind: Any) -> Any:
-    @intrinsic
+    @_intrinsic
     def coin_certainty(
         typing_context: Any, sides: Any, doubled_inverses: Any, shares: Any, num_vectors: Any
     ) -> Any:

@@ -1,0 +1,91 @@
+"""The loops over columns in vectors, against numpy."""
+
+import numpy as np
+import pytest
+
+from core.tree._compiled import compiled
+from core.tree._vectors import (
+    LANES,
+    add_rows,
+    centred_squares_of_doubles,
+    centred_squares_of_ints,
+    coin_certainty_of_doubles,
+    coin_certainty_of_ints,
+)
+
+WIDTHS = [1, 2, 3, 4, 5, 8, 13]
+"""In vectors, with and without a rest of the groups that loops take at once."""
+
+
+@compiled
+def add(sums_C, columns_NC, entries_N, start, stop):
+    num_vectors = sums_C.size // LANES
+    add_rows(
+        sums_C.ctypes.data,
+        columns_NC.ctypes.data,
+        num_vectors,
+        entries_N.ctypes.data,
+        start,
+        stop,
+    )
+
+
+@compiled
+def squares(sides_C, totals_C, weights_C, share, of_ints):
+    arguments = (sides_C.ctypes.data, totals_C.ctypes.data, weights_C.ctypes.data)
+    num_vectors = sides_C.size // LANES
+    if of_ints:
+        return centred_squares_of_ints(*arguments, np.float32(share), num_vectors)
+    return centred_squares_of_doubles(*arguments, np.float32(share), num_vectors)
+
+
+@compiled
+def certainty(sides_C, doubled_inverses_C, shares_C, of_ints):
+    arguments = (sides_C.ctypes.data, doubled_inverses_C.ctypes.data, shares_C.ctypes.data)
+    num_vectors = sides_C.size // LANES
+    if of_ints:
+        return coin_certainty_of_ints(*arguments, num_vectors)
+    return coin_certainty_of_doubles(*arguments, num_vectors)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("rows", [0, 1, 2, 7])
+def test_adds_the_rows_of_entries(width, rows):
+    generator = np.random.default_rng(width)
+    columns = generator.integers(0, 2**24, size=(20, width * LANES), dtype=np.int32)
+    # What stands above the lower 24 bits is no part of the row.
+    entries = generator.integers(0, 20, size=9, dtype=np.uint32) | np.uint32(7 << 24)
+    sums = generator.integers(0, 2**24, size=width * LANES, dtype=np.int32)
+    expected = sums + columns[entries[1 : 1 + rows] & 0xFFFFFF].sum(axis=0)
+    add(sums, columns, entries, 1, 1 + rows)
+    np.testing.assert_array_equal(sums, expected)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", [np.int32, np.float64])
+def test_sums_centred_squares(width, kind):
+    generator = np.random.default_rng(width)
+    sides = generator.integers(0, 2**30, size=width * LANES).astype(kind)
+    totals = (sides + generator.integers(0, 2**30, size=sides.size)).astype(np.float32)
+    weights = generator.random(sides.size, dtype=np.float32)
+    expected = (weights * (sides - 0.3 * totals.astype(np.float64)) ** 2).sum()
+    found = squares(sides, totals, weights, 0.3, kind is np.int32)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", [np.int32, np.float64])
+def test_coin_certainty_is_at_least_what_entropies_leave(width, kind):
+    generator = np.random.default_rng(width)
+    size = width * LANES
+    totals = generator.integers(1, 2**30, size=size)
+    r = generator.random(size)
+    r[:3] = 0.0, 1.0, 0.5
+    sides = np.rint(r * totals).astype(kind)
+    shares = generator.dirichlet(np.ones(size)).astype(np.float32)
+    r = np.float64(sides) / totals
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropies = np.nan_to_num(-r * np.log2(r) - (1 - r) * np.log2(1 - r))
+    exact = (shares * (1 - entropies)).sum()
+    found = certainty(sides, (2 / totals).astype(np.float32), shares, kind is np.int32)
+    assert exact - 2.0**-17 <= found <= exact + 0.03
