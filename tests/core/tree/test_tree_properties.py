@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_problems import entropy, problems, random_problem
 
-from core.tree import Criterion, _gain, fit_tree
+from core.tree import Criterion, _gain, _numba, _threads, fit_tree
 from core.tree._compiled import compiled
 from core.tree._gain import UNIT, share_log_share
 
@@ -44,6 +45,70 @@ def test_growers_agree_on_more_rows_than_one_portion(criterion, labels):
     tree = fit(problem, backend="numba", **options)
     assert tree == fit(problem, backend="numpy", **options)
     assert tree.depth == 5
+
+
+large_problems = st.builds(
+    random_problem,
+    st.integers(0, 2**32 - 1),
+    num_samples=st.sampled_from([1, 127, 128, 5_000, 30_000]),
+    num_features=st.integers(1, 9),
+    num_classes=st.sampled_from([1, 2, 15, 16, 70]),
+    bits=st.integers(1, 8),
+    labels=st.sampled_from(["hard", "learnable", "soft", "sharp", "nearly uniform"]),
+)
+
+
+@settings(deadline=None, max_examples=12)
+@given(large_problems, criteria, st.integers(1, 3))
+def test_growers_agree_on_many_rows(problem, criterion, max_depth):
+    options = {"criterion": criterion, "max_depth": max_depth}
+    assert fit(problem, backend="numba", **options) == fit(problem, backend="numpy", **options)
+
+
+@pytest.fixture
+def torch_threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("criterion", list(Criterion))
+def test_threads_are_those_of_torch_and_make_no_difference(
+    criterion, count, torch_threads, monkeypatch
+):
+    problem = random_problem(
+        6, num_samples=3000, num_features=101, num_classes=20, bits=4, labels="sharp"
+    )
+    expected = fit(problem, backend="numpy", criterion=criterion, max_depth=4)
+    torch_threads(count)
+    seen = set()
+    monkeypatch.setattr(
+        _numba, "run_all", lambda tasks: (seen.add(len(tasks)), _threads.run_all(tasks))
+    )
+    assert fit(problem, criterion=criterion, max_depth=4) == expected
+    assert seen == {count}
+
+
+@pytest.mark.slow
+def test_memory_at_the_size_of_cub():
+    program = """
+import resource
+import numpy as np
+from core.tree import fit_tree
+generator = np.random.default_rng(0)
+levels = generator.integers(0, 16, size=(5994, 1024), dtype=np.uint8)
+labels = generator.dirichlet(np.full(200, 0.05), size=5994).astype(np.float32)
+fit_tree(levels[:50], labels[:50], num_levels=16, max_depth=8)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(fit_tree(levels, labels, num_levels=16, max_depth=8).num_leaves)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert int(printed[0]) > 100
+    # Of MB, beside the input. No feature has a frequent level here, so that lists are longest.
+    assert float(printed[1]) < 500
 
 
 @quick
