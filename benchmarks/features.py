@@ -7,6 +7,7 @@ of logits that favour a class and those that share its attributes.
 Shape letters: N samples, D features, K classes, A latent attributes.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,6 +79,9 @@ def _labels(
     num_classes = len(attributes_KA)
     alike_KK = (attributes_KA[:, None] == attributes_KA[None]).mean(axis=2)
     likeness, own = {"early": (6.0, 0.2), "late": (9.0, 7.0)}[phase]
+    if phase == "early":
+        # Among few classes as much likeness would leave little doubt.
+        likeness *= (math.log(num_classes) / math.log(200)) ** 2
     logits_NK = generator.normal(size=(len(classes_N), num_classes))
     logits_NK += 2 * likeness * (alike_KK[classes_N] - 0.6)
     logits_NK[np.arange(len(classes_N)), classes_N] += own

@@ -25,8 +25,8 @@ from core.tree._vectors import (
     add_rows,
     centred_squares_of_doubles,
     centred_squares_of_ints,
-    coin_certainty_of_doubles,
-    coin_certainty_of_ints,
+    gain_by_entropy_of_doubles,
+    gain_by_entropy_of_ints,
 )
 
 Singles = npt.NDArray[np.float32]
@@ -43,9 +43,8 @@ ROWS_OF_A_PORTION = 127
 _LN_2 = math.log(2)
 _LN_4 = math.log(4)
 
-# What single precision does to bounds; see `_square_bound` and `_coin_bound`.
 _RELATIVE = 1 + 2.0**-13
-_OF_COINS = 2.0**-17
+"""More than what single precision does to a sum of squares."""
 
 _share_log_share = compiled(share_log_share)
 
@@ -110,8 +109,11 @@ def prepare_node(sums_C: Floats, rules: Rules, scratch: Scratch) -> None:
     for k in range(rules.num_classes):
         if sums_C[k] > 0.0:
             scratch.weights_C[k] = 1.0 / (sums_C[k] * mass)
-            scratch.inverses_C[k] = 2.0 / sums_C[k]
+            scratch.inverses_C[k] = 1.0 / sums_C[k]
             scratch.shares_C[k] = sums_C[k] / mass
+    # The gain is the entropy of a coin of the sides' shares less the mean of those of the classes'.
+    scratch.inverses_C[rules.num_classes] = 1.0 / mass
+    scratch.shares_C[rules.num_classes] = -1.0
 
 
 @compiled
@@ -182,6 +184,7 @@ def scan_node(
     count = rows_N.size
     is_few = count <= ROWS_OF_A_PORTION
     inverse = 1.0 / sums_C[num_classes] if by_entropy else 1.0 / count
+    slack = slack_of_singles(num_columns)
     best_gain, best_feature, best_threshold = rules.min_gain, NO_FEATURE, 0
     fewest = 1
     if by_entropy and not keeps_bounds:
@@ -283,17 +286,14 @@ def scan_node(
                     continue
                 else:
                     if is_few:
-                        certainty = coin_certainty_of_ints(
+                        near = gain_by_entropy_of_ints(
                             at_portion, at_inverses, at_shares, num_vectors
                         )
                     else:
-                        certainty = coin_certainty_of_doubles(
+                        near = gain_by_entropy_of_doubles(
                             at_side, at_inverses, at_shares, num_vectors
                         )
-                    bound = min(
-                        _square_bound(np.float64(squares), share),
-                        _coin_bound(np.float64(certainty), share),
-                    )
+                    bound = np.float64(near) + slack
                 if bound < best_gain:
                     upper = max(upper, bound)
                     continue
@@ -388,45 +388,35 @@ def _fewest_rows(gain: float, count: int) -> int:
     return max(1, math.ceil(0.997 * share * count))
 
 
+@compiled
+def slack_of_singles(num_columns: int) -> float:
+    """More than the error of a gain by entropy in single precision.
+
+    A share r errs by 2^-22 at most, which near 0 and 1 changes the entropy of its coin by as much
+    as 2^-22 (22 + 1.45); so do the classes' coins, whose weights sum to 1, and that of the sides.
+    Logarithms err by less, and sums of 64 parts by 2^-24 of their value at each step.
+    """
+    return 2.0**-16 + 2.0**-29 * num_columns
+
+
 @compiled_any_order
-def _square_bound(squares: float, share: float) -> float:
-    """No less than the gain by entropy, from the sum of p (r - q)^2 over classes.
+def _is_below(squares: float, share: float, gain: float) -> bool:
+    """Whether the gain by entropy is below some other, from the sum of p (r - q)^2 over classes.
 
     With q the share of the node on one side, r that of class k, and p the classes' shares, the gain
     is the mean, weighted by p, of the relative entropies of coins r to a coin q, in bits. Such an
     entropy is at most C (r - q)^2, where C makes both agree at r = 0 (at r = 1 if q > 1/2):
-    C = -log2(1 - q) / q^2, here with a rational function above the logarithm.
+    C = -log2(1 - q) / q^2, here with a rational function above the logarithm, and without its
+    division, for which all would wait.
 
     In single precision each r - q errs by 2^-22 of the larger of both, whose squares sum to at most
     q + q^2. So the sum S of squares errs by no more than 2^-20 of the root of S q (Cauchy-Schwarz),
     hence than S 2^-11 + q 2^-31, and by some units of 2^-24 of its value for each 64 columns.
     """
-    top, bottom = _square_fraction(squares, share)
-    return top / bottom + GAIN_GRID
-
-
-@compiled_any_order
-def _is_below(squares: float, share: float, gain: float) -> bool:
-    """Whether `_square_bound` is below a gain; without its division, for which all would wait."""
-    top, bottom = _square_fraction(squares, share)
-    return top < (gain - 2 * GAIN_GRID) * bottom
-
-
-@compiled_any_order
-def _square_fraction(squares: float, share: float) -> tuple[float, float]:
     small = min(share, 1.0 - share)
     top = (1.0 - 0.5 * small) * (squares * (1 + 2.0**-10) + share * 2.0**-30)
-    return top, _LN_2 * small * (1.0 - small)
-
-
-@compiled_any_order
-def _coin_bound(certainty: float, share: float) -> float:
-    """No less than the gain by entropy; suits strong splits: h(q) minus the mean of h(r).
-
-    In single precision, each term errs by 2^-19 of its weight, and the weights sum to 1.
-    """
-    entropy = -share * math.log2(share) - (1.0 - share) * math.log2(1.0 - share)
-    return entropy - 1.0 + certainty * _RELATIVE + _OF_COINS + GAIN_GRID
+    bottom = _LN_2 * small * (1.0 - small)
+    return top < (gain - 2 * GAIN_GRID) * bottom
 
 
 @compiled_any_order

@@ -6,7 +6,6 @@ turns into those of the machine at hand (AVX-512, AVX2, NEON). A row of columns 
 `num_vectors * LANES` wide. Arrays are given by their addresses and nothing is checked.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,14 +14,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from core.tree._gain import SERIES
+
 LANES = 16
-
-COIN_CERTAINTY = tuple(1 / (2 * math.log(2) * i * (2 * i - 1)) for i in range(1, 4))
-"""The first coefficients of v, v^2, ... in 1 - h(r), with v = (1 - 2r)^2.
-
-h(r) is the entropy of a coin, in bits. All coefficients of the series are positive and sum to 1,
-and v <= 1, so a last one that takes what these leave makes the value larger, never smaller.
-"""
 
 _AT_ONCE = 4
 """Vectors of sums that are kept in registers: half of what AVX2 has, with two halves each."""
@@ -34,6 +28,9 @@ _INTS = ir.VectorType(_INT32, LANES)
 _FLOATS = ir.VectorType(_FLOAT, LANES)
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 _FUSED = ("contract",)
+
+_MANTISSA_WIDTH = 23
+_SQRT_HALF_BITS = 0x3F3504F3
 
 Builder = Any
 Value = Any
@@ -65,6 +62,10 @@ def _splat(builder: Builder, scalar: Value) -> Value:
 
 def _constants(value: float) -> Value:
     return ir.Constant(_FLOATS, [value] * LANES)
+
+
+def _integers(value: int) -> Value:
+    return ir.Constant(_INTS, [value] * LANES)
 
 
 def _fused(builder: Builder, a: Value, b: Value, c: Value) -> Value:
@@ -230,40 +231,60 @@ centred_squares_of_ints = _centred_squares(_INTS)
 centred_squares_of_doubles = _centred_squares(_DOUBLES)
 
 
-def _coin_certainty(kind: Any) -> Any:
+def _gain_by_entropy(kind: Any) -> Any:
     @_intrinsic
-    def coin_certainty(
-        typing_context: Any, sides: Any, doubled_inverses: Any, shares: Any, num_vectors: Any
+    def gain_by_entropy(
+        typing_context: Any, sides: Any, inverses: Any, shares: Any, num_vectors: Any
     ) -> Any:
-        """Sum of `shares * (1 - h(r))` over columns, a float32, or a little more.
+        """Sum of `shares * (r log2(r) + (1 - r) log2(1 - r))` with `r = sides * inverses`.
 
-        r = sides * doubled_inverses / 2, and h(r) is the entropy of a coin, in bits. The
-        first three are addresses, of sides as said and of float32.
+        A float32. The first three are addresses, of sides as said and of float32.
         """
         signature = types.float32(types.int64, types.int64, types.int64, types.int64)
 
         def generate(_: Any, builder: Builder, __: Any, arguments: list[Value]) -> Value:
-            sides, doubled_inverses, shares, num_vectors = arguments
-            series = (*COIN_CERTAINTY, 1 - math.fsum(COIN_CERTAINTY))
-            coefficients = [_constants(b) for b in reversed(series)]
+            sides, inverses, shares, num_vectors = arguments
+            one, zero = _constants(1.0), _constants(0.0)
 
             def term(index: Value) -> Value:
                 side = _singles(builder, sides, index, kind)
-                inverse = _vector_at(builder, doubled_inverses, index, _FLOATS)
+                inverse = _vector_at(builder, inverses, index, _FLOATS)
                 share = _vector_at(builder, shares, index, _FLOATS)
-                odds = _fused(builder, side, inverse, _constants(-1.0))
-                v = builder.fmul(odds, odds)
-                value = coefficients[0]
-                for coefficient in coefficients[1:]:
-                    value = _fused(builder, value, v, coefficient)
-                return builder.fmul(builder.fmul(share, v), value, flags=_FUSED)
+                r = builder.fmul(side, inverse)
+                # Rounding may take r above 1.
+                rest = builder.fsub(one, r)
+                rest = builder.select(builder.fcmp_ordered(">", rest, zero), rest, zero)
+                logs = builder.fmul(r, _log2(builder, r))
+                logs = _fused(builder, rest, _log2(builder, rest), logs)
+                return builder.fmul(share, logs)
 
             return _sum_of_terms(builder, num_vectors, term)
 
         return signature, generate
 
-    return coin_certainty
+    return gain_by_entropy
 
 
-coin_certainty_of_ints = _coin_certainty(_INTS)
-coin_certainty_of_doubles = _coin_certainty(_DOUBLES)
+gain_by_entropy_of_ints = _gain_by_entropy(_INTS)
+gain_by_entropy_of_doubles = _gain_by_entropy(_DOUBLES)
+
+
+def _log2(builder: Builder, x: Value) -> Value:
+    """Logarithms to the base 2, to about 2^-22 of 1 or of their value; of 0 some finite value.
+
+    As `core.tree._gain.share_log_share`, with fewer terms of the series.
+    """
+    bits = builder.bitcast(x, _INTS)
+    shifted = builder.add(bits, _integers(0x3F800000 - _SQRT_HALF_BITS))
+    exponent = builder.lshr(shifted, _integers(_MANTISSA_WIDTH))
+    m = builder.sub(bits, builder.shl(exponent, _integers(_MANTISSA_WIDTH)))
+    m = builder.bitcast(builder.add(m, _integers(0x3F800000)), _FLOATS)
+    whole = builder.fadd(builder.uitofp(exponent, _FLOATS), _constants(-127.0))
+    t = builder.fdiv(
+        builder.fadd(m, _constants(-1.0)), builder.fadd(m, _constants(1.0)), flags=("arcp",)
+    )
+    u = builder.fmul(t, t)
+    series = _constants(SERIES[3])
+    for coefficient in SERIES[2::-1]:
+        series = _fused(builder, series, u, _constants(coefficient))
+    return _fused(builder, t, series, whole)

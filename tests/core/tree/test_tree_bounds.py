@@ -9,7 +9,7 @@ from core.tree._gain import Criterion, split_gains
 from core.tree._lists import make_list, part_lists, rank_of, row_of
 from core.tree._numba import Grower
 from core.tree._samples import as_samples
-from core.tree._scan import _fewest_rows, _is_below, _square_bound, count_sides
+from core.tree._scan import _fewest_rows, _is_below, count_sides
 from core.tree._settings import Settings
 from core.tree._update import NO_SLOT, raise_children
 
@@ -47,7 +47,6 @@ def test_no_gain_exceeds_its_bounds(seed, num_rows, num_classes, concentration, 
     # In single precision, as the grower has it.
     off = np.float32(side) - np.float32(share) * np.float32(total)
     squares = float((weights * off * off).sum(dtype=np.float32))
-    assert gain <= _square_bound(squares, share)
     assert not _is_below(squares, share, gain)
     assert min(num_side, num_rows - num_side) >= _fewest_rows(gain, num_rows)
 

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 
 from core.tree._compiled import compiled
+from core.tree._scan import slack_of_singles
 from core.tree._vectors import (
     LANES,
     add_rows,
     centred_squares_of_doubles,
     centred_squares_of_ints,
-    coin_certainty_of_doubles,
-    coin_certainty_of_ints,
+    gain_by_entropy_of_doubles,
+    gain_by_entropy_of_ints,
 )
 
-WIDTHS = [1, 2, 3, 4, 5, 8, 13]
+WIDTHS = [1, 2, 3, 4, 5, 8, 13, 200]
 """In vectors, with and without a rest of the groups that loops take at once."""
 
 
@@ -40,12 +41,12 @@ def squares(sides_C, totals_C, weights_C, share, of_ints):
 
 
 @compiled
-def certainty(sides_C, doubled_inverses_C, shares_C, of_ints):
-    arguments = (sides_C.ctypes.data, doubled_inverses_C.ctypes.data, shares_C.ctypes.data)
+def gain(sides_C, inverses_C, shares_C, of_ints):
+    arguments = (sides_C.ctypes.data, inverses_C.ctypes.data, shares_C.ctypes.data)
     num_vectors = sides_C.size // LANES
     if of_ints:
-        return coin_certainty_of_ints(*arguments, num_vectors)
-    return coin_certainty_of_doubles(*arguments, num_vectors)
+        return gain_by_entropy_of_ints(*arguments, num_vectors)
+    return gain_by_entropy_of_doubles(*arguments, num_vectors)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -75,17 +76,25 @@ def test_sums_centred_squares(width, kind):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", [np.int32, np.float64])
-def test_coin_certainty_is_at_least_what_entropies_leave(width, kind):
+@pytest.mark.parametrize("concentration", [0.01, 1.0, 1e6])
+def test_gain_by_entropy_errs_by_less_than_its_slack(width, kind, concentration):
     generator = np.random.default_rng(width)
     size = width * LANES
-    totals = generator.integers(1, 2**30, size=size)
-    r = generator.random(size)
-    r[:3] = 0.0, 1.0, 0.5
-    sides = np.rint(r * totals).astype(kind)
-    shares = generator.dirichlet(np.ones(size)).astype(np.float32)
-    r = np.float64(sides) / totals
-    with np.errstate(divide="ignore", invalid="ignore"):
-        entropies = np.nan_to_num(-r * np.log2(r) - (1 - r) * np.log2(1 - r))
-    exact = (shares * (1 - entropies)).sum()
-    found = certainty(sides, (2 / totals).astype(np.float32), shares, kind is np.int32)
-    assert exact - 2.0**-17 <= found <= exact + 0.03
+    for _ in range(20):
+        totals = np.rint(generator.dirichlet(np.full(size, concentration)) * 2**30)
+        totals[0] = totals[1:].sum()  # the column of the mass
+        sides = np.rint(totals * generator.choice([0.0, 1.0, 0.5, 1e-6, 0.3], size=size))
+        sides[0] = sides[1:].sum()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverses = np.nan_to_num(1 / totals, posinf=0)
+            r = sides * inverses
+            logs = np.nan_to_num(r * np.log2(r)) + np.nan_to_num((1 - r) * np.log2(1 - r))
+        shares = totals / totals[0]
+        shares[0] = -1
+        found = gain(
+            sides.astype(kind),
+            inverses.astype(np.float32),
+            shares.astype(np.float32),
+            kind is np.int32,
+        )
+        assert abs(found - (shares * logs).sum()) < slack_of_singles(size) / 2
