@@ -224,6 +224,8 @@ def scan_node(
             else:
                 for other in range(first, d):
                     i += lengths_D[other]
+            if length < fewest:
+                continue
         at_entries = entries_N.ctypes.data
         first_below = rules.num_levels - 1 - reference
         stop = i + length
