@@ -22,7 +22,7 @@ from core.errors import NonFiniteLossError
 from core.losses import bernoulli_mask, label_loss, sparsity_loss, tree_loss
 from core.model import IntersectionModel
 from core.pairs import Pairs, make_pairs
-from core.predict import accuracy, predict_split
+from core.predict import SplitOutputs, accuracy, predict_over_workers
 from core.state import TrainState
 from core.tree import DecisionTree
 
@@ -44,6 +44,9 @@ class EpochResult:
     """The same of Eq. 7 without lambda_3."""
 
     minival_accuracy: float
+    minival: SplitOutputs
+    """Outputs on minival of the network as this epoch left it."""
+
     tree: DecisionTree
     """T as grown over the whole S' of the epoch."""
 
@@ -140,7 +143,7 @@ def _run_epoch(
     with totals.timed("tree"):
         tree = pairs.tree()
     with totals.timed("validation"):
-        minival = predict_split(state.model, dataset.minival)
+        minival = predict_over_workers(state.model, dataset.minival)
         minival_accuracy = accuracy(minival.probabilities_NK, dataset.minival.labels_N)
     epoch = state.epoch
     state.end_epoch(tree, minival_accuracy)
@@ -150,6 +153,7 @@ def _run_epoch(
         tree_loss=totals.tree_loss / totals.samples if config.tree_weight else math.nan,
         sparsity_loss=totals.sparsity_loss / totals.samples,
         minival_accuracy=minival_accuracy,
+        minival=minival,
         tree=tree,
         seconds=totals.seconds,
         is_last=state.finished,

@@ -8,7 +8,7 @@ import numpy as np
 from core.data import Dataset
 from core.fidelity import Fidelity, fidelity
 from core.model import IntersectionModel
-from core.predict import accuracy, predict_split
+from core.predict import SplitOutputs, accuracy, predict_over_workers
 from core.tree import DecisionTree
 
 
@@ -42,14 +42,33 @@ class Evaluation:
         return values
 
 
-def evaluate(model: IntersectionModel, tree: DecisionTree, dataset: Dataset) -> Evaluation:
+def evaluate(
+    model: IntersectionModel,
+    tree: DecisionTree,
+    dataset: Dataset,
+    *,
+    minival: SplitOutputs | None = None,
+) -> Evaluation:
     """Score a network and its tree on minival and test.
 
     The only place outside `core.fidelity` that touches attributes. Nothing that it returns goes
     back into training.
+
+    When `torch.distributed` is initialised, the workers share the images, so every worker must call
+    this; all get the same.
+
+    Parameters
+    ----------
+    model, tree
+        F with q and G, and T.
+    dataset
+        `minival` and `test` are used.
+    minival
+        This network's outputs on minival, where they are at hand (`EpochResult.minival`).
     """
-    minival = predict_split(model, dataset.minival)
-    test = predict_split(model, dataset.test)
+    if minival is None:
+        minival = predict_over_workers(model, dataset.minival)
+    test = predict_over_workers(model, dataset.test)
     return Evaluation(
         minival_accuracy=accuracy(minival.probabilities_NK, dataset.minival.labels_N),
         minival_tree_accuracy=accuracy(tree.predict(minival.levels_ND), dataset.minival.labels_N),

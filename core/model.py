@@ -65,6 +65,8 @@ class IntersectionModel(nn.Module):
         load_weights: bool = True,
     ) -> None:
         super().__init__()
+        self.feature_dim = config.feature_dim
+        self.num_classes = num_classes
         self.precision = config.precision
         self.accumulation_steps = config.accumulation_steps
         self.channels_last = config.channels_last

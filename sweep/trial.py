@@ -120,11 +120,11 @@ class TrialRun:
         """Train until it is time to report, or to the end."""
         start = time.monotonic()
         for result in self._epochs:
-            self._take(result)
+            evaluation = self._take(result)
             now = time.monotonic()
             due = now - self._last_checkpoint > self._settings.checkpoint_seconds
             if result.is_last or due:
-                self._checkpoint()
+                self._checkpoint(evaluation)
             # Workers must stop for a report at the same epoch, and their clocks differ.
             if world_size() > 1 or now - start > self._settings.report_seconds:
                 break
@@ -132,21 +132,37 @@ class TrialRun:
         rows, self._num_sent = self._rows[self._num_sent :], len(self._rows)
         return Progress(rows=rows, done=self._state.finished, final=final)
 
-    def _take(self, result: EpochResult) -> None:
-        if rank() != 0:
-            self._rows.append({"epoch": result.epoch})
-            return
-        # At the last epoch the state may hold an earlier epoch's weights, whose row exists.
-        if result.is_last and self._state.reported_epoch != result.epoch:
-            self._rows.append(_row(result, None))
-            return
-        self._rows.append(_row(result, evaluate(self._state.model, result.tree, self._dataset)))
+    def _take(self, result: EpochResult) -> Evaluation:
+        """Append the epoch's row, and return the numbers of the weights that the state holds.
 
-    def _checkpoint(self) -> None:
+        Every worker evaluates, since they share the images.
+        """
+        # At the last epoch the state may hold an earlier epoch's weights, whose row exists.
+        is_held = not result.is_last or self._state.reported_epoch == result.epoch
+        evaluation = evaluate(
+            self._state.model,
+            self._tree,
+            self._dataset,
+            minival=result.minival if is_held else None,
+        )
+        if rank() == 0:
+            self._rows.append(_row(result, evaluation if is_held else None))
+        else:
+            self._rows.append({"epoch": result.epoch})
+        return evaluation
+
+    @property
+    def _tree(self) -> DecisionTree:
+        tree = self._state.tree
+        if tree is None:
+            raise RuntimeError("After an epoch there is a tree.")
+        return tree
+
+    def _checkpoint(self, evaluation: Evaluation) -> None:
         if rank() != 0:
             return
         if self._state.finished:
-            self._write_artifacts()
+            self._write_artifacts(evaluation)
         self._store.save(
             {"state": self._state.state_dict(), "rows": self._rows, "final": self._final_row()}
         )
@@ -165,13 +181,9 @@ class TrialRun:
         )
         return final
 
-    def _write_artifacts(self) -> None:
-        tree = self._state.tree
-        if tree is None:
-            raise RuntimeError("A finished run has a tree.")
-        evaluation = evaluate(self._state.model, tree, self._dataset)
+    def _write_artifacts(self, evaluation: Evaluation) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            write_artifacts(Path(folder), self._state, tree, evaluation, self._dataset)
+            write_artifacts(Path(folder), self._state, self._tree, evaluation, self._dataset)
             self._store.put_artifacts(Path(folder))
 
 

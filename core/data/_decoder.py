@@ -4,7 +4,6 @@ Shape letters: B samples of a batch, C channels, H height, W width.
 """
 
 import io
-import math
 import struct
 import zlib
 from functools import cached_property
@@ -17,7 +16,6 @@ import pyarrow as pa
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 from core.data._crops import centre_crop, random_crop, resized_shape, write_crop
 from core.data.images import Rows
@@ -65,20 +63,22 @@ class Decoder:
     def _columns(self) -> "_Columns":
         return _Columns(self.folder)
 
-    def read(self, request: Request) -> Tensor:
-        """Return uint8 (B, C, H, W).
+    def shape_of(self, request: Request) -> tuple[int, int, int, int]:
+        """(B, C, H, W) of the request's batch."""
+        return len(request.rows), CHANNELS, self.crop_size, self.crop_size
+
+    def write(self, request: Request, batch_BCHW: Tensor) -> None:
+        """Write the batch into a contiguous uint8 tensor.
 
         Raises
         ------
         DataError
             If an image cannot be decoded or was changed since it was packed.
         """
-        batch_BCHW = _empty(len(request.rows), CHANNELS, self.crop_size, self.crop_size)
         for out_CHW, row in zip(batch_BCHW.numpy(), request.rows.tolist(), strict=True):
-            self._read_one(row, request.seed, out_CHW)
-        return batch_BCHW
+            self._write_one(row, request.seed, out_CHW)
 
-    def _read_one(
+    def _write_one(
         self, row: int, seed: tuple[int, ...] | None, out_CHW: npt.NDArray[np.uint8]
     ) -> None:
         image_CHW = self._columns.image(row)
@@ -144,11 +144,3 @@ def _shared_pixels(image: Image.Image) -> Tensor:
     except ValueError:
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
     return pixels.view(image.height, image.width, -1).permute(2, 0, 1)
-
-
-def _empty(*shape: int) -> Tensor:
-    """Memory for a batch; in a worker process, memory that it shares with the one it serves."""
-    if get_worker_info() is None or 0 in shape:
-        return torch.empty(shape, dtype=torch.uint8)
-    storage = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)

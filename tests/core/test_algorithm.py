@@ -52,6 +52,16 @@ def test_it_learns_and_net_and_tree_agree() -> None:
     assert [result.is_last for result in results] == [False] * 11 + [True]
 
 
+def test_minival_outputs_of_an_epoch_serve_its_evaluation() -> None:
+    dataset = small_dataset()
+    state = start(small_config(num_epochs=2), dataset)
+    for result in fit(state, dataset):
+        arguments = (state.model, result.tree, dataset)
+        ours = evaluate(*arguments, minival=result.minival)
+        assert ours.scalars() == evaluate(*arguments).scalars()
+        assert ours.minival_accuracy == result.minival_accuracy
+
+
 def test_attributes_change_no_weight() -> None:
     config = small_config()
     state, _ = train(config, small_dataset(attributes_seed=0))

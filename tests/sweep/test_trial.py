@@ -1,15 +1,19 @@
 """A trial without Ray: resume from its store, the rows it gives, the artifacts it leaves."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
 import pytest
 from safetensors.torch import load_file
+from torch import Tensor
 
 from core.config import TrainConfig
 from core.data import load_dataset
+from core.data.images import ArrayImages, Rows
 from core.model import build_model
 from core.tree import DecisionTree
 from sweep import metrics
@@ -92,6 +96,37 @@ def test_early_stopping_reports_an_earlier_row(tmp_path: Path) -> None:
     assert final[metrics.REPORTED_EPOCH] == len(rows) - 2
     assert final[metrics.final(metrics.FIDELITY_SCORE)] == rows[-2][metrics.FIDELITY_SCORE]
     assert metrics.FIDELITY_SCORE not in rows[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "of_an_earlier_epoch"),
+    [({}, 0), ({"num_epochs": 60, "drops_to_stop": 1, "learning_rate": 0.3}, 1)],
+)
+def test_images_are_read_once_an_epoch(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    of_an_earlier_epoch: int,
+) -> None:
+    """Decoding is dear: minival serves accuracy and report, and the last numbers the artifacts."""
+    read: Counter[int] = Counter()
+    batches = ArrayImages.batches
+
+    def counted(self: ArrayImages, rows: Sequence[Rows], **arguments: Any) -> Iterator[Tensor]:
+        read[len(self)] += sum(map(len, rows))
+        return batches(self, rows, **arguments)
+
+    monkeypatch.setattr(ArrayImages, "batches", counted)
+    its = settings(tmp_path)
+    rows, _ = finish(TrialRun(its.config(changes), its))
+    dataset = load_dataset("digits")
+    epochs = {size: count / size for size, count in read.items()}
+    assert epochs == {
+        len(dataset.train): len(rows),
+        # After early stopping the weights are those of an earlier epoch, whose outputs are gone.
+        len(dataset.minival): len(rows) + of_an_earlier_epoch,
+        len(dataset.test): len(rows),
+    }
 
 
 def test_artifacts_can_be_read_back(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Loader workers and Train workers change no pixel, no weight and no order."""
 
+import gc
 import multiprocessing
+import time
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,22 @@ def test_iterations_may_overlap_and_be_left(packed: Path) -> None:
     assert len(list(other)) == 2
     assert torch.equal(torch.cat(list(there.batches(rows))), torch.cat(list(here.batches(rows))))
     assert list(there.batches([])) == []
+
+
+def test_loader_workers_end_at_once_whoever_collects_their_dataset(packed: Path) -> None:
+    before = set(multiprocessing.active_children())
+    dataset = load(packed, 2)
+    list(dataset.test.images.batches([np.arange(2)] * 3))
+    workers = set(multiprocessing.active_children()) - before
+    assert len(workers) == 2
+    circle: list[object] = [dataset]
+    circle.append(circle)
+    del dataset, circle
+    start = time.monotonic()
+    gc.collect()
+    # One that is never told looks every five seconds whether it is still wanted.
+    assert time.monotonic() - start < 4
+    assert [worker.exitcode for worker in workers] == [0, 0]
 
 
 def trained(root: Path | str, num_workers: int) -> TrainState:

@@ -1,5 +1,6 @@
 """Packing to an object store, against a real S3 server on loopback."""
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -12,9 +13,12 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from pyarrow import fs
 
+from core.data import load_dataset
 from core.data.archive import Archive
 from core.data.describe import main as describe
 from core.data.packed import (
@@ -27,6 +31,7 @@ from core.data.packed import (
     verify,
 )
 from core.errors import DataError
+from core.image_options import ImageOptions
 from tests.core.data.helpers import in_new_process, output_of
 from tests.core.data.packing import files_below, make_archive
 
@@ -180,6 +185,47 @@ def test_a_remote_dataset_is_copied_once(
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(DataError, match=r"shard-00000\.arrow in .* must have \d+ bytes, but has"):
         localize(address, cache)
+
+
+def test_a_dataset_is_loaded_from_a_bucket(
+    port: int, store: Any, archive: Archive, tmp_path: Path
+) -> None:
+    archive = dataclasses.replace(archive, name="cub")
+    address = uri(port, f"{bucket_of(tmp_path)}/set")
+    for out in (address, tmp_path / "here"):
+        pack(archive, out, **SMALL)
+    options = ImageOptions(resize_size=24, crop_size=16, augmentation="crop_flip")
+    cache = tmp_path / "cache"
+    there, here = (
+        load_dataset("cub", root=root, images=options, cache_dir=cache)
+        for root in (address, tmp_path / "here")
+    )
+    assert there.fingerprint == here.fingerprint
+    for ours, theirs in ((there.train, here.train), (there.minival, here.minival)):
+        rows = [np.arange(len(theirs))]
+        for seed in (None, (0, 1)):
+            (one,), (other,) = (part.images.batches(rows, seed=seed) for part in (ours, theirs))
+            assert torch.equal(one, other)
+        assert np.array_equal(ours.labels_N, theirs.labels_N)
+        assert np.array_equal(ours.attributes_NA, theirs.attributes_NA)
+    assert [path.suffix for path in sorted(cache.iterdir())] == ["", ".lock"]
+    # Only the manifest is read again.
+    store.delete_dir_contents(f"{bucket_of(tmp_path)}/set/shards")
+    again = load_dataset("cub", root=address, images=options, cache_dir=cache)
+    assert again.fingerprint == here.fingerprint
+
+
+def test_what_is_no_packed_dataset_of_this_name_in_a_bucket_is_refused(
+    port: int, store: Any, archive: Archive, tmp_path: Path
+) -> None:
+    bucket = bucket_of(tmp_path)
+    options = ImageOptions(resize_size=24, crop_size=16)
+    address = uri(port, f"{bucket}/set")
+    with pytest.raises(DataError, match=rf"'s3://{bucket}/set' must hold a packed dataset"):
+        load_dataset("cub", root=address, images=options, cache_dir=tmp_path)
+    pack(archive, address, **SMALL)
+    with pytest.raises(DataError, match="must hold the packed dataset 'cub', but holds 'birds'"):
+        load_dataset("cub", root=address, images=options, cache_dir=tmp_path)
 
 
 def test_what_arrives_damaged_is_refused_and_a_copy_goes_on(
