@@ -97,10 +97,8 @@ class Grower:
             ]
         )
         put_units(samples.units_NK, start, table.columns_NC)
-        if not rules.by_entropy:
-            put_own_squares(table.columns_NC, start, stop, rules.num_classes, table.own_N)
-        elif rules.grows_on:
-            put_own_entropies(table.columns_NC, start, stop, rules.num_classes, table.own_N)
+        put_own = put_own_entropies if rules.by_entropy else put_own_squares
+        put_own(table.columns_NC, start, stop, rules.num_classes, table.own_N)
         if start < _ROWS_TO_FIND_REFERENCES:
             counts_L = np.empty(rules.num_levels, dtype=np.int64)
             num_seen = min(stop, _ROWS_TO_FIND_REFERENCES)

@@ -6,7 +6,7 @@ Shape letters: N rows, K classes, C columns: the classes, the total of a row, pa
 import numpy as np
 import numpy.typing as npt
 
-from core.tree._compiled import compiled
+from core.tree._compiled import compiled, compiled_any_order
 from core.tree._gain import SQUARE_UNIT, Floats, share_log_share
 
 _share_log_share = compiled(share_log_share)
@@ -26,16 +26,17 @@ def put_units(
         columns_NC[first_row + i, num_classes] = total
 
 
-@compiled
+@compiled_any_order
 def put_own_entropies(
     columns_NC: npt.NDArray[np.int32], start: int, stop: int, num_classes: int, own_N: Floats
 ) -> None:
     """Entropy, in bits, of each row's labels, times their total."""
     for i in range(start, stop):
         total = float(columns_NC[i, num_classes])
+        inverse = 1.0 / total
         entropy = 0.0
         for k in range(num_classes):
-            entropy -= float(_share_log_share(columns_NC[i, k] / total))
+            entropy -= float(_share_log_share(columns_NC[i, k] * inverse))
         own_N[i] = entropy * total
 
 

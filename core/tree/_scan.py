@@ -186,9 +186,10 @@ def scan_node(
     inverse = 1.0 / sums_C[num_classes] if by_entropy else 1.0 / count
     slack = slack_of_singles(num_columns)
     best_gain, best_feature, best_threshold = rules.min_gain, NO_FEATURE, 0
-    fewest = 1
+    fewest, divergence = 1, 0.0
     if by_entropy and not keeps_bounds:
-        fewest = _fewest_rows(best_gain, count)
+        divergence = largest_divergence(table, rows_N, sums_C, num_classes, terms_C)
+        fewest = fewest_rows(best_gain, count, divergence)
     leaders_J[:] = NO_FEATURE
     least_of_leaders = 0.0
     leads_J = scratch.leads_J
@@ -336,7 +337,7 @@ def scan_node(
                     continue
                 best_gain, best_feature, best_threshold = gain, d, threshold
                 if by_entropy and not keeps_bounds:
-                    fewest = _fewest_rows(best_gain, count)
+                    fewest = fewest_rows(best_gain, count, divergence)
                 for c in range(num_columns):
                     best_left_C[c] = other_C[c] if run == 0 else side_C[c]
         if turn >= first:
@@ -379,15 +380,47 @@ def count_sides(
 
 
 @compiled_any_order
-def _fewest_rows(gain: float, count: int) -> int:
+def largest_divergence(
+    table: Table, rows_N: Rows, sums_C: Floats, num_classes: int, logs_C: Floats
+) -> float:
+    """The largest relative entropy, in bits, of a row's labels to the node's mean."""
+    mass = 0.0
+    for k in range(num_classes):
+        mass += sums_C[k]
+        logs_C[k] = math.log2(max(sums_C[k], 1.0))
+    largest = -np.inf
+    for i in range(rows_N.size):
+        row = rows_N[i]
+        cross = 0.0
+        for k in range(num_classes):
+            cross -= table.columns_NC[row, k] * logs_C[k]
+        divergence = (cross - table.own_N[row]) / table.columns_NC[row, num_classes]
+        largest = max(largest, divergence)
+    return largest + math.log2(mass)
+
+
+@compiled_any_order
+def fewest_rows(gain: float, count: int, divergence: float) -> int:
     """The rows that each side needs for a gain by entropy of so many bits, or fewer.
 
-    No split gains more than h(q), with q the share of a side, and h(q) <= (4 q (1 - q))^(1 / ln 4)
-    (Topsoe, 2001). A row's labels sum to 1 within 1e-3.
+    Let q <= 1/2 be the share of a side. The gain is at most h(q) <= (4 q (1 - q))^(1 / ln 4)
+    (Topsoe, 2001). And it is the mean relative entropy of both sides to the node. The side's own is
+    at most `divergence`, the largest of the node's rows. The other side's, weighted alike, is at
+    most (1 - q) / (-ln q - 1 + q) times as much: for each class it is largest, compared with the
+    side's, where the side has all of the class. A row's labels sum to 1 within 1e-3.
     """
-    product = min(1.0, max(gain - GAIN_GRID, 0.0) ** _LN_4)
-    share = 0.5 * (1.0 - math.sqrt(1.0 - product))
-    return max(1, math.ceil(0.997 * share * count))
+    gain = max(gain - GAIN_GRID, 0.0)
+    share = 0.5 * (1.0 - math.sqrt(1.0 - min(1.0, gain**_LN_4)))
+    ratio = gain / (divergence + 2.0**-30)
+    low, high = 0.0, 0.5
+    for _ in range(7):
+        middle = 0.5 * (low + high)
+        log = -math.log(middle)
+        if middle * log < ratio * (log - 1.0 + middle):
+            low = middle
+        else:
+            high = middle
+    return max(1, math.ceil(0.997 * max(share, low) * count))
 
 
 @compiled

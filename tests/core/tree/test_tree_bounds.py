@@ -1,6 +1,7 @@
 """What the compiled grower passes over can indeed not win."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_problems import entropy, problems
@@ -9,7 +10,7 @@ from core.tree._gain import Criterion, split_gains
 from core.tree._lists import make_list, part_lists, rank_of, row_of
 from core.tree._numba import Grower
 from core.tree._samples import as_samples
-from core.tree._scan import _fewest_rows, _is_below, count_sides
+from core.tree._scan import _is_below, count_sides, fewest_rows, largest_divergence
 from core.tree._settings import Settings
 from core.tree._update import NO_SLOT, raise_children
 
@@ -48,12 +49,45 @@ def test_no_gain_exceeds_its_bounds(seed, num_rows, num_classes, concentration, 
     off = np.float32(side) - np.float32(share) * np.float32(total)
     squares = float((weights * off * off).sum(dtype=np.float32))
     assert not _is_below(squares, share, gain)
-    assert min(num_side, num_rows - num_side) >= _fewest_rows(gain, num_rows)
+    divergence = max(relative_entropy(row / row.sum(), total / total.sum()) for row in units)
+    for divergence_or_more in (divergence, 100.0):
+        fewest = fewest_rows(gain, num_rows, divergence_or_more)
+        assert min(num_side, num_rows - num_side) >= fewest
+
+
+def relative_entropy(p, q):
+    """In bits."""
+    has = p > 0
+    return float((p[has] * np.log2(p[has] / q[has])).sum())
+
+
+@pytest.mark.parametrize("q", [1e-6, 1e-3, 0.05, 0.2, 0.4, 0.5])
+def test_the_other_side_diverges_less_than_fewest_rows_takes_it_to(q):
+    r = np.concatenate([np.linspace(1e-9, 1 - 1e-9, 9999), q * np.linspace(0.5, 1.5, 999)])
+    side = r * np.log(r / q) - r + q
+    other = (1 - r) * np.log((1 - r) / (1 - q)) + r - q
+    assert (other <= side * (1 - q) / (-np.log(q) - 1 + q) + 1e-12).all()
+
+
+@quick
+@given(st.integers(0, 2**32 - 1), st.integers(1, 50), st.sampled_from([0.01, 1.0, 1e4]))
+def test_largest_divergence_of_rows(seed, num_rows, concentration):
+    units = rows_of_labels(seed, num_rows, 5, concentration)
+    levels = np.zeros((num_rows, 1), dtype=np.uint8)
+    rules = Settings.of(num_levels=2, max_depth=1, criterion="information_gain", min_gain=0.0)
+    grower = Grower(rules, num_features=1, num_classes=5, grows_on=False)
+    grower.take(as_samples(levels, units / 2**24, rules))
+    total = units.sum(axis=0)
+    sums = np.zeros(grower._table.columns_NC.shape[1])
+    sums[:5], sums[5] = total, total.sum()
+    found = largest_divergence(grower._table, np.arange(num_rows), sums, 5, np.empty_like(sums))
+    expected = max(relative_entropy(row / row.sum(), total / total.sum()) for row in units)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @given(st.floats(0, 1), st.integers(2, 10_000))
 def test_fewest_rows_of_a_gain(gain, count):
-    fewest = _fewest_rows(gain, count)
+    fewest = fewest_rows(gain, count, 100.0)
     # One row less on a side: a coin of that share, rows being a little unlike, has too little.
     share = min(0.5, (fewest - 1) / count * 1.002)
     assert entropy(np.array([share, 1 - share])) <= gain + 1e-9
