@@ -16,7 +16,8 @@ from core.config import TrainConfig
 from core.presets import preset_config
 from sweep import ablation_p, ablation_parts, metrics, sparsity_weight, tree_weight
 from sweep.cli import Experiment
-from sweep.report.ablation_parts import BOTH, QUANTIZED, SPARSITY, PairedDifference
+from sweep.report.ablation_parts import BOTH, QUANTIZED, SPARSITY
+from sweep.report.pairs import PairedDifference
 from sweep.runner import SweepResult
 from sweep.spec import SweepSpec, TrialSpec, arm_name
 from sweep.tracking import FinishedTrial
