@@ -55,9 +55,13 @@ class TrainConfig:
     seed: int = 0
     """Seed of the weights, the order and augmentation of the samples and the sparsity masks."""
 
+    image_size: int | None = None
+    """Pixels of each side that a rendered dataset's images are drawn at, such as `field_guide`'s;
+    None for the dataset's own size. Every other dataset refuses it."""
+
     resize_size: int | None = None
     """Pixels of an image's shorter side before the crop; None for bundled datasets, whose images
-    have one size."""
+    are not decoded."""
 
     crop_size: int | None = None
     """Pixels of each side of what the network sees of a resized image; None as above."""
@@ -215,6 +219,7 @@ class TrainConfig:
     def image_options(self) -> ImageOptions:
         """What `core.data.load_dataset` is told of the images."""
         return ImageOptions(
+            image_size=self.image_size,
             resize_size=self.resize_size,
             crop_size=self.crop_size,
             augmentation=self.augmentation,

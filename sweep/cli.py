@@ -3,9 +3,10 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -34,11 +35,14 @@ class Experiment:
         From base config and seeds to the spec.
     report
         Prints tables and writes figures from the finished trials into a folder; returns the paths.
+    settings
+        Fields of TrainConfig that it sets over the dataset's preset; `--set` has the last word.
     """
 
     description: str
     build: Callable[[TrainConfig, Sequence[int]], SweepSpec]
     report: Callable[[SweepSpec, SweepResult, Path, Console], Sequence[Path]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +73,7 @@ def guarded(console: Console, action: Callable[[], int]) -> int:
 
 
 def _run(experiment: Experiment, options: argparse.Namespace, console: Console) -> int:
-    base = base_config(options, console)
+    base = base_config(options, console, experiment.settings)
     spec = experiment.build(base, range(options.seeds))
     if options.dry_run:
         print_trials(spec, console)
@@ -98,13 +102,17 @@ def conclude(failures: dict[str, str], num_trials: int, console: Console) -> int
     return EXIT_FAILED_TRIALS
 
 
-def base_config(options: argparse.Namespace, console: Console) -> TrainConfig:
-    """Preset of the dataset, then `--set`; the preset is printed."""
-    base = preset_config(options.dataset).replace(dict(options.set))
-    preset = PRESETS.get(options.dataset)
-    if preset:
-        changed = ", ".join(f"{key}={value}" for key, value in preset.items())
-        console.print(f"Preset '{options.dataset}': {changed}")
+def base_config(
+    options: argparse.Namespace, console: Console, settings: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """Preset of the dataset, then the sweep's settings, then `--set`; the first two are printed."""
+    settings = settings or {}
+    base = preset_config(options.dataset).replace({**settings, **dict(options.set)})
+    preset = PRESETS.get(options.dataset, {})
+    for whose, values in ((f"Preset '{options.dataset}'", preset), ("This sweep", settings)):
+        if values:
+            changed = ", ".join(f"{key}={value}" for key, value in values.items())
+            console.print(f"{whose}: {changed}")
     return base
 
 

@@ -6,19 +6,20 @@ from os import PathLike
 
 from core.data._types import Dataset
 from core.data.digits import load_digits
-from core.data.field_guide import load_field_guide
+from core.data.field_guide import FieldGuideParams, load_field_guide
 from core.errors import ConfigError
 from core.image_options import ImageOptions
 
 _StrPath = str | PathLike[str]
-_Loader = Callable[[int, _StrPath | None], Dataset]
+_Loader = Callable[[ImageOptions, int, _StrPath | None], Dataset]
 
 _LOADERS: dict[str, _Loader] = {
-    "digits": lambda split_seed, cache_dir: load_digits(split_seed=split_seed),
-    "field_guide": lambda split_seed, cache_dir: load_field_guide(
-        split_seed=split_seed, cache_dir=cache_dir
+    "digits": lambda images, split_seed, cache_dir: load_digits(split_seed=split_seed),
+    "field_guide": lambda images, split_seed, cache_dir: load_field_guide(
+        _field_guide_params(images), split_seed=split_seed, cache_dir=cache_dir
     ),
 }
+_RENDERED_DATASETS = ("field_guide",)
 
 BUNDLED_DATASETS: tuple[str, ...] = tuple(_LOADERS)
 """Made or shipped here, held in memory."""
@@ -53,8 +54,9 @@ def load_dataset(
         Where `python -m core.data.pack` put a packed dataset: a folder, or an s3:// or gs:// URI,
         from which it is copied to `cache_dir` once. The bundled datasets have none and refuse it.
     images
-        Sizes and augmentation of a packed dataset's images, `TrainConfig.image_options`. The
-        bundled datasets have one size and no augmentation.
+        `TrainConfig.image_options`: sizes and augmentation of a packed dataset's images, or the
+        size that those of "field_guide" are drawn at. "digits" has one size, and no bundled dataset
+        is augmented.
     split_seed
         Seed that cuts minival from the training part; the test split does not depend on it.
     cache_dir
@@ -67,8 +69,9 @@ def load_dataset(
     Raises
     ------
     ConfigError
-        If the name is unknown, if a bundled dataset is given a `root`, sizes or workers, if a
-        packed one lacks them or was packed at a smaller size, or if `split_seed` is negative.
+        If the name is unknown, if a bundled dataset is given a `root`, workers or a packed one's
+        sizes, if a packed one lacks them or was packed at a smaller size, if `image_size` is given
+        for a dataset that is not drawn or lies outside [16, 512], or if `split_seed` is negative.
     DataError
         If `root` holds no packed dataset of that name, or a damaged one.
 
@@ -76,6 +79,8 @@ def load_dataset(
     --------
     >>> load_dataset("digits").num_classes
     10
+    >>> load_dataset("field_guide", images=ImageOptions(image_size=64)).image_shape
+    (3, 64, 64)
     >>> options = ImageOptions(resize_size=550, crop_size=448, augmentation="crop_flip")
     >>> load_dataset("cub", root="packed/cub", images=options).image_shape  # doctest: +SKIP
     (3, 448, 448)
@@ -83,7 +88,7 @@ def load_dataset(
     images = images or ImageOptions()
     check_dataset(name, root=root, images=images, num_workers=num_workers)
     if root is None:
-        return _LOADERS[name](split_seed, cache_dir)
+        return _LOADERS[name](images, split_seed, cache_dir)
     # Imported here: torchvision takes seconds, and the bundled datasets do without.
     from core.data._packed_dataset import load_packed
 
@@ -114,6 +119,8 @@ def check_dataset(
         raise ConfigError(f"Dataset {name!r} is none of {known}.{hint}")
     if num_workers < 0:
         raise ConfigError(f"`num_workers` must be at least 0, but got {num_workers}.")
+    if images.image_size is not None:
+        _check_image_size(name, images)
     if name in PACKED_DATASETS:
         if root is None:
             raise ConfigError(
@@ -132,12 +139,30 @@ def check_dataset(
             f"{str(root)!r}: leave it out."
         )
     if images.decodes:
+        remedy = "give `image_size`" if name in _RENDERED_DATASETS else "leave them out"
         raise ConfigError(
             f"`resize_size` and `crop_size` must be None for {name!r}, whose images have one size "
-            f"and are not decoded, but got {images.resize_size} and {images.crop_size}."
+            f"and are not decoded, but got {images.resize_size} and {images.crop_size}: {remedy}."
         )
     if num_workers:
         raise ConfigError(
             f"`num_workers` must be 0 for {name!r}, whose images are held in memory, but got "
             f"{num_workers}: leave it out."
         )
+
+
+def _check_image_size(name: str, images: ImageOptions) -> None:
+    if name not in _RENDERED_DATASETS:
+        own = "are decoded" if name in PACKED_DATASETS else "have one size"
+        remedy = "give `resize_size` and `crop_size`" if name in PACKED_DATASETS else "leave it out"
+        raise ConfigError(
+            f"`image_size` must be None for {name!r}, whose images {own} and are not drawn, but "
+            f"got {images.image_size}: {remedy}, or take {', '.join(_RENDERED_DATASETS)}."
+        )
+    _field_guide_params(images)  # refuses what the renderer cannot draw
+
+
+def _field_guide_params(images: ImageOptions) -> FieldGuideParams:
+    if images.image_size is None:
+        return FieldGuideParams()
+    return FieldGuideParams(image_size=images.image_size)

@@ -15,7 +15,6 @@ from core.command import OneLineParser
 from core.data._registry import DATASETS, load_dataset
 from core.data._sheet import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
 from core.data._types import Dataset, Split
-from core.data.field_guide import FieldGuideParams, load_field_guide
 from core.errors import ConfigError, CoreError
 from core.presets import preset_config
 
@@ -112,23 +111,13 @@ def _first_rows(dataset: Dataset, part: Split, per_class: int) -> list[int]:
 
 
 def _load(options: argparse.Namespace) -> Dataset:
-    if options.image_size is None:
-        return load_dataset(
-            options.dataset,
-            root=options.root,
-            images=preset_config(options.dataset).image_options,
-            split_seed=options.split_seed,
-            cache_dir=options.cache_dir,
-        )
-    if options.dataset != "field_guide":
-        raise ConfigError(
-            f"--image-size is for 'field_guide' alone: the images of {options.dataset!r} have one "
-            "size. Leave it out."
-        )
-    if options.root is not None:
-        raise ConfigError("--root is for datasets read from files, and 'field_guide' is drawn.")
-    return load_field_guide(
-        FieldGuideParams(image_size=options.image_size),
+    config = preset_config(options.dataset)
+    if options.image_size is not None:
+        config = config.replace({"image_size": options.image_size})
+    return load_dataset(
+        options.dataset,
+        root=options.root,
+        images=config.image_options,
         split_seed=options.split_seed,
         cache_dir=options.cache_dir,
     )
@@ -162,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         "--image-size",
         type=int,
         metavar="PIXELS",
-        help="draw the field guide at this size, 16 to 512 (default: 32)",
+        help="draw field_guide's images at this size, 16 to 512 (default: 32)",
     )
     parser.add_argument(
         "--split-seed", type=int, default=0, metavar="N", help="seed of minival (default: 0)"

@@ -1,4 +1,4 @@
-"""Mean and spread over seeds, by arm."""
+"""Final metrics by arm: mean and spread over the seeds, or seed by seed."""
 
 import math
 import statistics
@@ -39,3 +39,8 @@ def by_arm(trials: Sequence[FinishedTrial], key: str) -> dict[str, Spread]:
     for trial in trials:
         values.setdefault(trial.arm, []).append(trial.final[key])
     return {arm: Spread.of(numbers) for arm, numbers in values.items()}
+
+
+def by_seed(trials: Sequence[FinishedTrial], arm: str, key: str) -> dict[int, float]:
+    """One final metric of each finished seed of an arm."""
+    return {trial.seed: trial.final[key] for trial in trials if trial.arm == arm}

@@ -27,11 +27,11 @@ COLUMNS: Mapping[str, str] = {
 SHOWN = ("accuracy", "tree", "fidelity", "held-out")
 """What fits a terminal of 80 columns."""
 
-_SHORT = {"mask_probability": "p", "sparsity_norm": "norm"}
+_SHORT = {"mask_probability": "p", "sparsity_norm": "norm", "learning_rate": "lr"}
 
 
 def short(arm: str) -> str:
-    """An arm's name with the paper's letters, for narrow places."""
+    """An arm's name with the paper's letters and usual abbreviations, for narrow places."""
     for name, letter in _SHORT.items():
         arm = arm.replace(f"{name}=", f"{letter}=")
     return arm

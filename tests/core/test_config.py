@@ -58,6 +58,7 @@ def test_illegal_values_are_refused(values: dict[str, object], message: str) -> 
 def test_hash_depends_on_values_alone() -> None:
     assert TrainConfig(tree_weight=1).hash == TrainConfig(tree_weight=1.0).hash
     assert TrainConfig(seed=1).hash != TrainConfig().hash
+    assert TrainConfig(image_size=96).hash != TrainConfig().hash
     assert TrainConfig.from_dict(TrainConfig(seed=3).to_dict()) == TrainConfig(seed=3)
 
 

@@ -203,7 +203,7 @@ def test_many_rows_go_through_in_parts(trial: Trial, monkeypatch: pytest.MonkeyP
     extractor = AttributeExtractor.load(trial.folder)
     images = trial.dataset.test.images_NCHW[:21]
     whole = extractor.extract(images)
-    monkeypatch.setattr("core.predict._CHUNK_VALUES", 64 * 4)
+    monkeypatch.setattr("core.predict._CHUNK_VALUES_CPU", 64 * 4)
     parts = extractor.extract(images)
     assert np.array_equal(parts.levels_ND, whole.levels_ND)
     np.testing.assert_allclose(parts.probabilities_NK, whole.probabilities_NK, rtol=1e-5)

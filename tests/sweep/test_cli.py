@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep import ablation_p, search
+from sweep import ablation_p, pretraining, search
 from sweep.cli import EXIT_REFUSED, add_run_flags, command_parser, main
 from tests.sweep import single, tiny
 
@@ -43,6 +43,30 @@ def test_dry_run_prints_every_trial(capsys: pytest.CaptureFixture[str]) -> None:
     assert "42 trials" in output
     assert output.count("seed=") == 42
     assert "Preset 'digits'" in output
+
+
+def test_a_sweeps_own_settings_are_printed_and_give_way_to_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def hashes(*arguments: str) -> set[str]:
+        given = ["--dataset", "field_guide", "--dry-run", *arguments]
+        assert main(pretraining.EXPERIMENT, given) == 0
+        output = capsys.readouterr().out
+        assert "This sweep: image_size=96, trunk=tf_efficientnet_lite0" in output
+        return {line.split()[0] for line in output.splitlines() if "seed=" in line}
+
+    plain = hashes()
+    assert len(plain) == 12
+    assert hashes("--set", "image_size=96") == plain
+    assert not hashes("--set", "image_size=64") & plain
+
+
+def test_a_sweep_at_a_size_is_refused_on_a_dataset_of_one_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--dataset", "digits", "--output", str(tmp_path)]
+    assert main(pretraining.EXPERIMENT, arguments) == EXIT_REFUSED
+    assert "`image_size` must be None for 'digits'" in capsys.readouterr().out
 
 
 def test_search_dry_run_prints_the_space(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,9 +14,10 @@ from scipy import stats
 
 from core.config import TrainConfig
 from core.presets import preset_config
-from sweep import ablation_p, ablation_parts, metrics, sparsity_weight, tree_weight
+from sweep import ablation_p, ablation_parts, metrics, pretraining, sparsity_weight, tree_weight
 from sweep.cli import Experiment
-from sweep.report.ablation_parts import BOTH, QUANTIZED, SPARSITY, PairedDifference
+from sweep.report.ablation_parts import BOTH, QUANTIZED, SPARSITY
+from sweep.report.pairs import PairedDifference
 from sweep.runner import SweepResult
 from sweep.spec import SweepSpec, TrialSpec, arm_name
 from sweep.tracking import FinishedTrial
@@ -163,6 +164,54 @@ def test_the_weight_is_the_largest_that_costs_at_most_a_point(
     assert f"The largest within 1 point of the best: {module.WEIGHTS[1]}" in text
     arms = [arm_name({field: weight}) for weight in accuracy]
     assert [row["arm"] for row in rows(paths[0])] == arms
+
+
+def test_pretraining_compares_the_step_sizes_that_minival_picks(tmp_path: Path) -> None:
+    """Test accuracy would pick the other step size for the trunk from scratch."""
+    low, high = pretraining.RATES
+    minival = {("lite0", low): 0.9, ("lite0", high): 0.8, (None, low): 0.4, (None, high): 0.6}
+    test = {("lite0", low): 0.85, ("lite0", high): 0.75, (None, low): 0.7, (None, high): 0.5}
+
+    def number(key: str, trial: TrialSpec) -> float:
+        arm = trial.config.weights, trial.config.learning_rate
+        if key == metrics.TRAIN_SECONDS:
+            return 120.0 + trial.config.seed
+        return (minival if key == metrics.final(metrics.MINIVAL_ACCURACY) else test)[arm]
+
+    spec, text, paths = written(pretraining.EXPERIMENT, tmp_path, number, seeds=3)
+    best = [arm_name({"weights": "lite0", "learning_rate": low})]
+    best.append(arm_name({"weights": None, "learning_rate": high}))
+    differences = rows(paths[1])
+    assert {(row["first"], row["second"]) for row in differences} == {tuple(best)}
+    assert [row["metric"] for row in differences] == ["accuracy", "fidelity", "held-out fidelity"]
+    assert float(differences[0]["mean"]) == pytest.approx(0.85 - 0.5)
+    assert "by minival accuracy, 60.0 ± 0.0; 121 s of training" in text
+    assert len(rows(paths[0])) == len({trial.arm for trial in spec.trials()}) == 4
+    assert imread(paths[2]).std() > 0.05
+
+
+def test_pretraining_without_one_kind_of_weights_has_no_difference(tmp_path: Path) -> None:
+    _, text, paths = written(pretraining.EXPERIMENT, tmp_path, by_seed, seeds=1, missing=2)
+    assert rows(paths[1]) == []
+    assert "Paired differences" not in text
+    assert "weights=None lr=0.05: the best" not in text
+    assert [row["failed"] for row in rows(paths[0])] == ["0", "0", "1", "1"]
+
+
+def test_pretraining_differs_in_its_weights_alone() -> None:
+    base = preset_config("field_guide").replace(pretraining.SETTINGS)
+    trials = pretraining.build(base, range(3)).trials()
+    assert len(trials) == 12
+    rest = [
+        trial.config.replace({"weights": None, "weights_sha256": None})
+        for trial in trials
+        if trial.config.weights == "lite0"
+    ]
+    assert rest == [trial.config for trial in trials if trial.config.weights is None]
+    assert {(config.image_size, config.trunk) for config in rest} == {(96, "tf_efficientnet_lite0")}
+    assert all(
+        (trial.config.weights_sha256 is None) == (trial.config.weights is None) for trial in trials
+    )
 
 
 def test_fixed_parts_of_the_spec_are_those_of_the_paper() -> None:

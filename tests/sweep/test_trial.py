@@ -11,8 +11,10 @@ import pytest
 from safetensors.torch import load_file
 from torch import Tensor
 
+from core import AttributeExtractor
 from core.config import TrainConfig
 from core.data import load_dataset
+from core.data.field_guide._cache import CACHE_VARIABLE
 from core.data.images import ArrayImages, Rows
 from core.model import build_model
 from core.tree import DecisionTree
@@ -146,6 +148,19 @@ def test_artifacts_can_be_read_back(tmp_path: Path) -> None:
     assert table.column("attribute").to_pylist() == list(dataset.attribute_names)
     assert (folder / "tree.png").read_bytes().startswith(b"\x89PNG")
     assert "feature" in (folder / "tree.txt").read_text().lower()
+
+
+def test_a_trial_draws_its_images_at_the_size_of_its_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    its = settings(tmp_path / "store")
+    config = its.config({"dataset": "field_guide", "image_size": 16, "num_epochs": 1})
+    finish(TrialRun(config, its))
+    TrialStore.of(its.storage, its.sweep_id, config.hash).get_artifacts(tmp_path)
+    extractor = AttributeExtractor.load(tmp_path)
+    assert extractor.trained_.input_shape == (3, 16, 16)
+    assert extractor.trained_.config == config
 
 
 def test_a_store_is_empty_after_discard(tmp_path: Path) -> None:

@@ -67,11 +67,12 @@ def test_the_command_draws_the_field_guide_at_a_size(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--dataset", "digit"], "Did you mean 'digits'?"),
-        (["--dataset", "digits", "--image-size", "64"], "--image-size is for 'field_guide' alone"),
+        (["--dataset", "digits", "--image-size", "64"], "`image_size` must be None for 'digits'"),
+        (["--dataset", "cub", "--image-size", "64"], "must be None where `resize_size` and"),
         (["--dataset", "field_guide", "--image-size", "4"], "`image_size` must lie in [16, 512]"),
         (
             ["--dataset", "field_guide", "--image-size", "16", "--root", "x"],
-            "--root is for datasets read from files",
+            "`root` must be None for 'field_guide'",
         ),
         (["--dataset", "digits", "--root", "x"], "`root` must be None"),
         (["--dataset", "digits", "--per-class", "0"], "`per_class` must be at least 1"),

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS, load_dataset, load_digits
+from core.data import (
+    BUNDLED_DATASETS,
+    DATASETS,
+    PACKED_DATASETS,
+    FieldGuideParams,
+    check_dataset,
+    load_dataset,
+    load_digits,
+    load_field_guide,
+)
 from core.data.archives import ARCHIVES
 from core.errors import ConfigError
 from core.image_options import ImageOptions
@@ -25,6 +34,40 @@ def test_the_split_seed_is_passed_on() -> None:
     loaded = load_dataset("digits", split_seed=3)
     assert loaded.fingerprint == load_digits(split_seed=3).fingerprint
     assert loaded.fingerprint != load_dataset("digits").fingerprint
+
+
+def test_a_rendered_dataset_is_drawn_at_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    asked = load_dataset("field_guide", images=ImageOptions(image_size=16), cache_dir=tmp_path)
+    drawn = load_field_guide(FieldGuideParams(image_size=16), cache_dir=tmp_path)
+    assert asked.image_shape == (3, 16, 16)
+    assert asked.fingerprint == drawn.fingerprint
+    assert len(list(tmp_path.iterdir())) == 1, "one cache file for one size"
+
+
+def test_a_size_that_is_named_and_the_datasets_own_are_the_same_data(tmp_path: Path) -> None:
+    named = load_dataset("field_guide", images=ImageOptions(image_size=32), cache_dir=tmp_path)
+    assert named.fingerprint == load_dataset("field_guide", cache_dir=tmp_path).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("digits", 96, "`image_size` must be None for 'digits'.* one size .*got 96: leave it out"),
+        ("cub", 96, "must be None for 'cub'.* are decoded .* give `resize_size` and `crop_size`"),
+        ("field_guide", 8, r"`image_size` must lie in \[16, 512\], but got 8"),
+    ],
+)
+def test_a_size_that_cannot_be_drawn_is_refused(name: str, size: int, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_dataset(name, root=None, images=ImageOptions(image_size=size))
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("digits", "leave them out"), ("field_guide", "give `image_size`")]
+)
+def test_the_sizes_of_packed_images_come_with_a_remedy(name: str, remedy: str) -> None:
+    with pytest.raises(ConfigError, match=f"got 5 and 4: {remedy}"):
+        check_dataset(name, root=None, images=ImageOptions(resize_size=5, crop_size=4))
 
 
 @pytest.mark.parametrize(
