@@ -333,7 +333,9 @@ class Grower:
 
 def _first_visits(visits: Visits, count: int) -> Visits:
     shorter = {name: array_V[:count] for name, array_V in visits._asdict().items()}
-    return Visits(**shorter | {"seeds_SVJ": visits.seeds_SVJ[:, :count]})
+    # Copied, for an array of another layout would have everything compiled once more.
+    shorter["seeds_SVJ"] = visits.seeds_SVJ[:, :count].copy()
+    return Visits(**shorter)
 
 
 def _aligned(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:

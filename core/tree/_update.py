@@ -286,7 +286,7 @@ def close_level(
 
     Rows from `num_old` on are new.
     """
-    num_below = 0
+    num_below = as_int(0)  # as a literal it would have `open_visit` compiled for itself
     for v in range(visits.place_V.size):
         visits.left_V[v] = visits.right_V[v] = NO_VISIT
         place, start, count = visits.place_V[v], visits.start_V[v], visits.count_V[v]
@@ -312,7 +312,7 @@ def close_level(
             places.right_P[place] = _take_place(places)
         num_left = _part_rows(table.levels_DN[feature], threshold, rows_N, order)
         visits.num_left_V[v] = num_left
-        left, right = places.left_P[place], places.right_P[place]
+        left, right = as_int(places.left_P[place]), as_int(places.right_P[place])
         for c in range(terms_C.size):
             places.sums_PC[left, c] = results.left_SVC[winner, v, c]
             places.sums_PC[right, c] = places.sums_PC[place, c] - places.sums_PC[left, c]

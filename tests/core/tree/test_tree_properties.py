@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_problems import entropy, problems, random_problem
 
-from core.tree import Criterion, _gain, _numba, _threads, fit_tree
+from core.tree import Criterion, _gain, _numba, _scan, _threads, fit_tree
 from core.tree._compiled import compiled
 from core.tree._gain import UNIT, share_log_share
 
@@ -88,6 +88,23 @@ def test_threads_are_those_of_torch_and_make_no_difference(
     )
     assert fit(problem, criterion=criterion, max_depth=4) == expected
     assert seen == {count}
+
+
+def test_everything_is_compiled_once(torch_threads):
+    # Other types of arguments, or arrays of another layout, would cost seconds at their first use.
+    small, large = (
+        random_problem(
+            7, num_samples=count, num_features=50, num_classes=20, bits=4, labels="sharp"
+        )
+        for count in (30, 3000)
+    )
+    for count in (1, 2):
+        torch_threads(count)
+        for criterion in Criterion:
+            for problem in (small, large):
+                fit(problem, criterion=criterion, max_depth=4)
+    for function in (_numba.scan_level, _numba.close_level, _numba.open_visit, _scan.scan_node):
+        assert len(function.signatures) == 1
 
 
 @pytest.mark.slow
