@@ -50,6 +50,13 @@ def row_of(entry: np.uint32) -> int:
 
 
 @compiled
+def level_of(rank: int, reference: int, num_levels: int) -> int:
+    """The level of a rank."""
+    first_below = num_levels - 1 - reference
+    return num_levels - 1 - rank if rank < first_below else rank - first_below
+
+
+@compiled
 def put_columns(levels_ND: Bytes, first_row: int, levels_DN: Bytes, first: int, last: int) -> None:
     """Write rows of levels, for features `first` to `last` - 1, as columns from `first_row` on."""
     num_rows = levels_ND.shape[0]
@@ -82,27 +89,27 @@ def make_list(
     counts_L: Rows,
 ) -> int:
     """Make the list of some rows by one feature. Returns its length."""
-    top = num_levels - 1
     length = 0
     for i in range(rows_N.size):
         row = rows_N[i]
         level = as_int(levels_N[row])
-        rank = top - level if level > reference else top - reference + level
         # Written in any case, and kept if the next one does not overwrite it: no branch.
-        unsorted_N[length] = np.uint32(rank << ROW_BITS | row)
+        unsorted_N[length] = np.uint32(level << ROW_BITS | row)
         length += level != reference
     counts_L[:] = 0
     for i in range(length):
-        counts_L[rank_of(unsorted_N[i])] += 1
+        counts_L[rank_of(unsorted_N[i])] += 1  # still levels
     place = 0
-    for rank in range(num_levels):
-        count = counts_L[rank]
-        counts_L[rank] = place
-        place += as_int(count)
+    for rank in range(num_levels - 1):
+        level = level_of(rank, reference, num_levels)
+        count = as_int(counts_L[level])
+        counts_L[level] = place
+        place += count
     for i in range(length):
-        rank = rank_of(unsorted_N[i])
-        entries_N[counts_L[rank]] = unsorted_N[i]
-        counts_L[rank] += 1
+        level = rank_of(unsorted_N[i])
+        rank = num_levels - 1 - level if level > reference else num_levels - 1 - reference + level
+        entries_N[counts_L[level]] = np.uint32(rank << ROW_BITS | row_of(unsorted_N[i]))
+        counts_L[level] += 1
     return length
 
 

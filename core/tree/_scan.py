@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from core.tree._compiled import compiled, compiled_any_order
 from core.tree._gain import GAIN_GRID, SQUARE_UNIT, Floats, share_log_share
-from core.tree._lists import Bytes, Counts, Entries, Rows, as_int, make_list, rank_of
+from core.tree._lists import Bytes, Counts, Entries, Rows, as_int, level_of, make_list, rank_of
 from core.tree._vectors import (
     LANES,
     add_rows,
@@ -323,16 +323,15 @@ def scan_node(
                 upper = max(upper, gain)
                 if gain < best_gain or (gain == best_gain and best_feature < d):
                     continue
-                if run == 0:
-                    # Thresholds at empty levels part the rows as the next lower level does.
-                    if i < end:
-                        threshold = rules.num_levels - 1 - rank_of(entries_N[i])
-                    elif length < count:
-                        threshold = reference
-                    else:
-                        threshold = rank_of(entries_N[stop - 1]) - first_below
+                # Thresholds at empty levels part the rows as the next lower level does.
+                if run == 0 and i < end:
+                    rank = rank_of(entries_N[i])
+                elif run == 0:
+                    rank = rank_of(entries_N[stop - 1])
+                if run == 0 and i == end and length < count:
+                    threshold = reference
                 else:
-                    threshold = rank - first_below
+                    threshold = level_of(rank, reference, rules.num_levels)
                 if gain == best_gain and best_feature == d and threshold >= best_threshold:
                     continue
                 best_gain, best_feature, best_threshold = gain, d, threshold
@@ -371,8 +370,9 @@ def count_sides(
         first = i
         while i < stop and rank_of(entries_N[i]) == rank:
             i += 1
-        level = num_levels - 1 - rank if rank < first_below else rank - first_below
-        sides_L[level] = min(num_beyond + i - first, count - num_beyond)
+        sides_L[level_of(rank, reference, num_levels)] = min(
+            num_beyond + i - first, count - num_beyond
+        )
         num_beyond += i - first
     if reference == 0:
         num_above, num_beyond = num_beyond, 0
