@@ -240,9 +240,9 @@ def scan_node(
                 end = i
                 while end < stop and rank_of(entries_N[end]) < first_below:
                     end += 1
+            if i == end:
+                continue
             num_side = 0
-            for c in range(num_columns):
-                portion_C[c] = 0
             if not is_few:
                 for c in range(num_columns):
                     side_C[c] = 0.0
@@ -255,19 +255,19 @@ def scan_node(
                 rank = rank_of(entries_N[j - 1])
                 while j < end and rank_of(entries_N[j]) == rank:
                     j += 1
+                is_first = num_side == 0
                 num_side += j - i
                 if num_side > count - fewest:
                     i = end
                     break
                 if is_few:
-                    add_rows(at_portion, at_columns, num_vectors, at_entries, i, j)
+                    add_rows(at_portion, at_columns, num_vectors, at_entries, i, j, is_first)
                 else:
                     while i < j:
                         k = min(j, i + ROWS_OF_A_PORTION)
-                        add_rows(at_portion, at_columns, num_vectors, at_entries, i, k)
+                        add_rows(at_portion, at_columns, num_vectors, at_entries, i, k, True)
                         for c in range(num_columns):
                             side_C[c] += portion_C[c]
-                            portion_C[c] = 0
                         i = k
                 i = j
                 # From 0 to 1: the share of the side.

@@ -122,15 +122,17 @@ def add_rows(
     entries: Any,
     start: Any,
     stop: Any,
+    anew: Any,
 ) -> Any:
     """Add up rows of int32 columns: `sums += columns[entries[i] & 0xFFFFFF]` over start..stop.
 
-    All arguments are integers, the first, second and fourth of them addresses; entries are uint32.
+    All arguments but the last are integers, the first, second and fourth of them addresses; entries
+    are uint32. The last one is a boolean: whether `sums` are to be taken for 0.
     """
-    signature = types.void(*[types.int64] * 6)
+    signature = types.void(*[types.int64] * 6, types.boolean)
 
     def generate(context: Any, builder: Builder, _: Any, arguments: list[Value]) -> Value:
-        sums, columns, num_vectors, entries, start, stop = arguments
+        sums, columns, num_vectors, entries, start, stop, anew = arguments
         entries = builder.inttoptr(entries, _INT32.as_pointer())
         stride = builder.mul(num_vectors, ir.Constant(_INT, 4 * LANES))
 
@@ -146,7 +148,10 @@ def add_rows(
                     for total, index in zip(totals, indices, strict=True)
                 ]
 
-            totals = [_vector_at(builder, sums, index, _INTS) for index in indices]
+            totals = [
+                builder.select(anew, _integers(0), _vector_at(builder, sums, index, _INTS))
+                for index in indices
+            ]
             for index, total in zip(
                 indices, _loop(builder, start, stop, 1, totals, add_row), strict=True
             ):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_problems import entropy, problems, random_problem
 
-from core.tree import Criterion, _gain, _numba, _scan, _threads, fit_tree
+from core.tree import Criterion, _gain, _numba, _threads, fit_tree
 from core.tree._compiled import compiled
 from core.tree._gain import UNIT, share_log_share
 
@@ -103,7 +103,7 @@ def test_everything_is_compiled_once(torch_threads):
         for criterion in Criterion:
             for problem in (small, large):
                 fit(problem, criterion=criterion, max_depth=4)
-    for function in (_numba.scan_level, _numba.close_level, _numba.open_visit, _scan.scan_node):
+    for function in (_numba.scan_level, _numba.close_level, _numba.open_visit):
         assert len(function.signatures) == 1
 
 

@@ -19,7 +19,7 @@ WIDTHS = [1, 2, 3, 4, 5, 8, 13, 200]
 
 
 @compiled
-def add(sums_C, columns_NC, entries_N, start, stop):
+def add(sums_C, columns_NC, entries_N, start, stop, anew):
     num_vectors = sums_C.size // LANES
     add_rows(
         sums_C.ctypes.data,
@@ -28,6 +28,7 @@ def add(sums_C, columns_NC, entries_N, start, stop):
         entries_N.ctypes.data,
         start,
         stop,
+        anew,
     )
 
 
@@ -51,14 +52,17 @@ def gain(sides_C, inverses_C, shares_C, of_ints):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("rows", [0, 1, 2, 7])
-def test_adds_the_rows_of_entries(width, rows):
+@pytest.mark.parametrize("anew", [False, True])
+def test_adds_the_rows_of_entries(width, rows, anew):
     generator = np.random.default_rng(width)
     columns = generator.integers(0, 2**24, size=(20, width * LANES), dtype=np.int32)
     # What stands above the lower 24 bits is no part of the row.
     entries = generator.integers(0, 20, size=9, dtype=np.uint32) | np.uint32(7 << 24)
     sums = generator.integers(0, 2**24, size=width * LANES, dtype=np.int32)
-    expected = sums + columns[entries[1 : 1 + rows] & 0xFFFFFF].sum(axis=0)
-    add(sums, columns, entries, 1, 1 + rows)
+    expected = columns[entries[1 : 1 + rows] & 0xFFFFFF].sum(axis=0)
+    if not anew:
+        expected += sums
+    add(sums, columns, entries, 1, 1 + rows, anew)
     np.testing.assert_array_equal(sums, expected)
 
 
