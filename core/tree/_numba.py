@@ -303,6 +303,7 @@ class Grower:
             num_left_V=np.empty(count, dtype=np.int64),
             seeds_SVJ=np.empty((num_slices, count, NUM_LEADERS), dtype=np.int64),
             lengths_VD=np.empty((count, self._rules.num_features), dtype=np.int32),
+            offset_SV=np.empty((num_slices, count), dtype=np.int64),
         )
 
     def _scratch(self, index: int) -> Scratch:
@@ -318,6 +319,7 @@ class Grower:
             entries_N=np.empty(capacity, dtype=np.uint32),
             unsorted_N=np.empty(capacity, dtype=np.uint32),
             counts_L=np.empty(self._rules.num_levels, dtype=np.int64),
+            lengths_N=np.empty(capacity, dtype=np.int32),
             portion_C=_aligned((self._width,), np.int32),
             side_C=doubles[0],
             other_C=doubles[1],
@@ -335,6 +337,7 @@ def _first_visits(visits: Visits, count: int) -> Visits:
     shorter = {name: array_V[:count] for name, array_V in visits._asdict().items()}
     # Copied, for an array of another layout would have everything compiled once more.
     shorter["seeds_SVJ"] = visits.seeds_SVJ[:, :count].copy()
+    shorter["offset_SV"] = visits.offset_SV[:, :count].copy()
     return Visits(**shorter)
 
 

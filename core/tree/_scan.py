@@ -81,6 +81,8 @@ class Scratch(NamedTuple):
     entries_N: Entries
     unsorted_N: Entries
     counts_L: Rows
+    lengths_N: Counts
+    """In how many of the slice's lists a row is."""
     portion_C: Columns
     side_C: Floats
     """The side of a split so far; of a small node it is in `portion_C` instead."""

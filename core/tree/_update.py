@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from core.tree._compiled import compiled
 from core.tree._gain import GAIN_GRID, UNIT, Floats
-from core.tree._lists import Bytes, Counts, Entries, Rows, as_int, make_list, part_lists
+from core.tree._lists import Bytes, Counts, Entries, Rows, as_int, make_list, part_lists, row_of
 from core.tree._scan import (
     NO_FEATURE,
     Rules,
@@ -103,6 +103,8 @@ class Visits(NamedTuple):
     """Features that each slice looks at first, or `NO_FEATURE`."""
     lengths_VD: Counts
     """Lengths of its lists."""
+    offset_SV: Rows
+    """Where each slice has its lists, one after the other."""
 
 
 class Results(NamedTuple):
@@ -145,27 +147,37 @@ def scan_level(
     last: int,
 ) -> None:
     """Look at features `first` to `last` - 1 in all visits of a level."""
-    width = last - first
-    # A slice has its own part of the memory, and a node the part of that where its lists fit in any
-    # case, and one entry more, for `part_lists` writes one behind the last.
+    # A slice has its own part of the memory, and a new node the part of that where its lists fit in
+    # any case. Its children share what it took. `part_lists` writes one entry behind the last, so
+    # each node has as many more as it has rows.
+    room = last - first + 1
     offset = (first + slice_index) * order.order_N.size
-    room = width + 1
-    unused_F = np.empty(width, dtype=np.int32)
+    offset_V, above_offset_V = visits.offset_SV[slice_index], above.offset_SV[slice_index]
+    lengths_N = scratch.lengths_N
+    unused_F = np.empty(last - first, dtype=np.int32)
     for v in range(above.place_V.size):
         left, right = above.left_V[v], above.right_V[v]
-        if left != NO_VISIT or right != NO_VISIT:
-            start = above.start_V[v]
-            part_lists(
-                above_E,
-                offset + room * start,
-                above.lengths_VD[v, first:last],
-                order.goes_left_N,
-                entries_E,
-                offset + room * start,
-                visits.lengths_VD[left, first:last] if left != NO_VISIT else unused_F,
-                offset + room * (start + above.num_left_V[v]),
-                visits.lengths_VD[right, first:last] if right != NO_VISIT else unused_F,
-            )
+        if left == NO_VISIT and right == NO_VISIT:
+            continue
+        start, num_left = above.start_V[v], above.num_left_V[v]
+        start_left = start_right = above_offset_V[v]
+        for i in range(start, start + num_left):
+            start_right += lengths_N[order.order_N[i]] + 1
+        part_lists(
+            above_E,
+            above_offset_V[v],
+            above.lengths_VD[v, first:last],
+            order.goes_left_N,
+            entries_E,
+            start_left,
+            visits.lengths_VD[left, first:last] if left != NO_VISIT else unused_F,
+            start_right,
+            visits.lengths_VD[right, first:last] if right != NO_VISIT else unused_F,
+        )
+        if left != NO_VISIT:
+            offset_V[left] = start_left
+        if right != NO_VISIT:
+            offset_V[right] = start_right
     for v in range(visits.place_V.size):
         place, start, count = visits.place_V[v], visits.start_V[v], visits.count_V[v]
         rows_N = order.order_N[start : start + count]
@@ -193,7 +205,7 @@ def scan_level(
             for d in range(first, last):
                 upper_D[d] = np.inf
         if kind == NEW:
-            end = offset + room * start
+            offset_V[v] = end = offset + room * start
             for d in range(first, last):
                 visits.lengths_VD[v, d] = make_list(
                     table.levels_DN[d],
@@ -205,6 +217,10 @@ def scan_level(
                     scratch.counts_L,
                 )
                 end += visits.lengths_VD[v, d]
+            for i in range(count):
+                lengths_N[rows_N[i]] = 0
+            for i in range(offset_V[v], end):
+                lengths_N[row_of(entries_E[i])] += 1
         gain, feature, threshold = scan_node(
             table,
             rules,
@@ -213,7 +229,7 @@ def scan_level(
             places.sums_PC[place],
             visits.parent_V[v],
             entries_E,
-            offset + room * start,
+            offset_V[v],
             visits.lengths_VD[v],
             kind == KNOWN,
             first,
