@@ -1,11 +1,12 @@
 """Growing T: this project's growers against scikit-learn, XGBoost and the plain version.
 
-    python -m benchmarks.tree                      # the sizes of CUB and aYahoo, about ten minutes
+    python -m benchmarks.tree                      # the sizes of CUB and aYahoo, about three minutes
     python -m benchmarks.tree --sizes ayahoo --skip plain xgboost
 
 For each size and phase of training it times one tree over the whole of S', and the trees of an
 epoch, one a step, as Alg. 1 grows them. Times are medians of several calls; an epoch of fits from
-scratch is estimated from a sample of its steps. XGBoost is in the extra `bench`. The table is written as Parquet and as a figure.
+scratch is estimated from a sample of its steps. XGBoost is in the extra `bench`. The table is
+written as Parquet, the cost of a step against the rows of S' as a figure.
 """
 
 import argparse
