@@ -1,6 +1,6 @@
 """Growing T: this project's growers against scikit-learn, XGBoost and the plain version.
 
-    python -m benchmarks.tree                      # the sizes of CUB and aYahoo, about three minutes
+    python -m benchmarks.tree                      # the sizes of CUB and aYahoo, three minutes
     python -m benchmarks.tree --sizes ayahoo --skip plain xgboost
 
 For each size and phase of training it times one tree over the whole of S', and the trees of an
