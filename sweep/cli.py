@@ -17,7 +17,7 @@ from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS
 from core.errors import CoreError
 from core.presets import PRESETS, preset_config
 from sweep.errors import SweepError
-from sweep.runner import RunOptions, SweepResult, run_sweep
+from sweep.runner import RunOptions, SweepResult, check_spec, run_sweep
 from sweep.spec import SweepSpec
 
 EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -75,10 +75,11 @@ def guarded(console: Console, action: Callable[[], int]) -> int:
 def _run(experiment: Experiment, options: argparse.Namespace, console: Console) -> int:
     base = base_config(options, console, experiment.settings)
     spec = experiment.build(base, range(options.seeds))
+    run_options = run_options_from(options)
     if options.dry_run:
+        check_spec(spec, run_options)
         print_trials(spec, console)
         return EXIT_OK
-    run_options = run_options_from(options)
     result = run_sweep(spec, run_options, console)
     if result.num_skipped:
         console.print(f"{result.num_skipped} trials were finished before and were not run again.")

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from core.backbones import check_backbone
 from core.config import TrainConfig
-from core.data import Dataset, load_dataset
+from core.data import Dataset, check_dataset, load_dataset
 from sweep import metrics
 from sweep.callback import SweepCallback
 from sweep.errors import SweepError
@@ -94,9 +94,7 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
     SweepError
         If the sweep cannot start, in one line, before any trial does.
     """
-    for config in {trial.config.replace({"seed": 0}) for trial in spec.trials()}:
-        check_backbone(config)
-    check_batch_statistics(spec.base, options)
+    check_spec(spec, options)
     dataset = load_data(spec.base, options)
     sizes = {trial.config.image_options: trial.config for trial in spec.trials()}
     for images, config in sizes.items():
@@ -140,6 +138,30 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
         seconds=seconds,
         parallel=parallel,
     )
+
+
+def check_spec(spec: SweepSpec, options: RunOptions) -> None:
+    """Check every config of a spec, as `check_config` does."""
+    for config in {trial.config.replace({"seed": 0}) for trial in spec.trials()}:
+        check_config(config, options)
+
+
+def check_config(config: TrainConfig, options: RunOptions) -> None:
+    """Refuse what can be refused before any data is read.
+
+    Raises
+    ------
+    CoreError, SweepError
+        In one line.
+    """
+    check_backbone(config)
+    check_dataset(
+        config.dataset,
+        root=options.data_root,
+        images=config.image_options,
+        num_workers=options.loader_workers,
+    )
+    check_batch_statistics(config, options)
 
 
 def load_data(config: TrainConfig, options: RunOptions) -> Dataset:

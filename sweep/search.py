@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from core.backbones import check_backbone, pin_weights
+from core.backbones import pin_weights
 from search_spaces.joint import PAPER_DEFAULTS, SPACE
 from sweep.cli import (
     EXIT_OK,
@@ -29,7 +29,7 @@ from sweep.cli import (
     ui_command,
 )
 from sweep.report.search import report
-from sweep.runner import load_data
+from sweep.runner import check_config, load_data
 from sweep.spec import sweep_identity
 from sweep.study import OBJECTIVES, SAMPLERS, Search, open_storage, open_study, run_search
 
@@ -66,13 +66,13 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace, console: Console) -> int:
     base = pin_weights(base_config(options, console))
     base.replace(PAPER_DEFAULTS)  # a space key that is no field is refused here
-    check_backbone(base)
+    run_options = run_options_from(options)
+    check_config(base, run_options)
     if options.dry_run:
         for key, distribution in SPACE.items():
             console.print(f"{key}: {distribution}")
         console.print(f"{options.num_trials} trials; first: {dict(PAPER_DEFAULTS)}")
         return EXIT_OK
-    run_options = run_options_from(options)
     dataset = load_data(base, run_options)
     fixed = {key: value for key, value in base.to_dict().items() if key not in SPACE}
     fixed["objective"] = options.objective

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweep import ablation_p, pretraining, search
-from sweep.cli import EXIT_REFUSED, add_run_flags, command_parser, main
+from sweep.cli import EXIT_REFUSED, Experiment, add_run_flags, command_parser, main
 from tests.sweep import single, tiny
 
 FLAGS = {
@@ -67,6 +67,21 @@ def test_a_sweep_at_a_size_is_refused_on_a_dataset_of_one_size(
     arguments = ["--dataset", "digits", "--output", str(tmp_path)]
     assert main(pretraining.EXPERIMENT, arguments) == EXIT_REFUSED
     assert "`image_size` must be None for 'digits'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("experiment", "arguments", "message"),
+    [
+        (ablation_p.EXPERIMENT, ["--dataset", "cub"], "--dataset cub needs --data PATH"),
+        (pretraining.EXPERIMENT, ["--dataset", "digits"], "`image_size` must be None for 'digits'"),
+        (ablation_p.EXPERIMENT, ["--workers-per-trial", "2"], "add --set trunk_norm=group"),
+    ],
+)
+def test_dry_run_refuses_what_the_run_would(
+    experiment: Experiment, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(experiment, ["--dry-run", *arguments]) == EXIT_REFUSED
+    assert message in " ".join(capsys.readouterr().out.split())
 
 
 def test_search_dry_run_prints_the_space(capsys: pytest.CaptureFixture[str]) -> None:
