@@ -187,12 +187,16 @@ def _sum_of_terms(builder: Builder, num_vectors: Value, term: Callable[[Value], 
         half = len(totals) // 2
         totals = [builder.fadd(a, b) for a, b in zip(totals[:half], totals[half:], strict=True)]
     totals = _loop(builder, whole, num_vectors, 1, totals, group)
-    reduce = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-        builder.module,
-        ir.FunctionType(_FLOAT, (_FLOAT, _FLOATS)),
-        f"llvm.vector.reduce.fadd.v{LANES}f32",
-    )
+    reduce = _reduction(builder, "fadd", (_FLOAT, _FLOATS))
     return builder.call(reduce, (ir.Constant(_FLOAT, -0.0), totals[0]), fastmath=("reassoc",))
+
+
+def _reduction(builder: Builder, name: str, arguments: tuple[Any, ...]) -> Value:
+    return cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+        builder.module,
+        ir.FunctionType(_FLOAT, arguments),
+        f"llvm.vector.reduce.{name}.v{LANES}f32",
+    )
 
 
 def _singles(builder: Builder, address: Value, index: Value, kind: Any) -> Value:
@@ -272,6 +276,41 @@ def _gain_by_entropy(kind: Any) -> Any:
 
 gain_by_entropy_of_ints = _gain_by_entropy(_INTS)
 gain_by_entropy_of_doubles = _gain_by_entropy(_DOUBLES)
+
+
+def _least_variance(kind: Any) -> Any:
+    @_intrinsic
+    def least_variance(typing_context: Any, sides: Any, inverses: Any, num_vectors: Any) -> Any:
+        """The least `r (1 - r)` with `r = sides * inverses`, where `inverses` are not 0; or 0.25.
+
+        A float32. The first two are addresses, of sides as said and of float32.
+        """
+        signature = types.float32(types.int64, types.int64, types.int64)
+
+        def generate(_: Any, builder: Builder, __: Any, arguments: list[Value]) -> Value:
+            sides, inverses, num_vectors = arguments
+
+            def lower(index: Value, carried: list[Value]) -> list[Value]:
+                inverse = _vector_at(builder, inverses, index, _FLOATS)
+                r = builder.fmul(_singles(builder, sides, index, kind), inverse)
+                variance = builder.fmul(r, builder.fsub(_constants(1.0), r))
+                is_less = builder.and_(
+                    builder.fcmp_ordered(">", inverse, _constants(0.0)),
+                    builder.fcmp_ordered("<", variance, carried[0]),
+                )
+                return [builder.select(is_less, variance, carried[0])]
+
+            zero = ir.Constant(_INT, 0)
+            least = _loop(builder, zero, num_vectors, 1, [_constants(0.25)], lower)[0]
+            return builder.call(_reduction(builder, "fmin", (_FLOATS,)), (least,))
+
+        return signature, generate
+
+    return least_variance
+
+
+least_variance_of_ints = _least_variance(_INTS)
+least_variance_of_doubles = _least_variance(_DOUBLES)
 
 
 def _log2(builder: Builder, x: Value) -> Value:

@@ -10,7 +10,7 @@ from core.tree._gain import Criterion, split_gains
 from core.tree._lists import make_list, part_lists, rank_of, row_of
 from core.tree._numba import Grower
 from core.tree._samples import as_samples
-from core.tree._scan import _is_below, count_sides, fewest_rows, largest_divergence
+from core.tree._scan import _even_bound, _is_below, count_sides, fewest_rows, largest_divergence
 from core.tree._settings import Settings
 from core.tree._update import NO_SLOT, raise_children
 
@@ -49,6 +49,8 @@ def test_no_gain_exceeds_its_bounds(seed, num_rows, num_classes, concentration, 
     off = np.float32(side) - np.float32(share) * np.float32(total)
     squares = float((weights * off * off).sum(dtype=np.float32))
     assert not _is_below(squares, share, gain)
+    r = side[total > 0] / total[total > 0]
+    assert gain <= _even_bound(squares, share, (r * (1 - r)).min())
     divergence = max(relative_entropy(row / row.sum(), total / total.sum()) for row in units)
     for divergence_or_more in (divergence, 100.0):
         fewest = fewest_rows(gain, num_rows, divergence_or_more)

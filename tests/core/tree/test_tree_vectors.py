@@ -12,6 +12,8 @@ from core.tree._vectors import (
     centred_squares_of_ints,
     gain_by_entropy_of_doubles,
     gain_by_entropy_of_ints,
+    least_variance_of_doubles,
+    least_variance_of_ints,
 )
 
 WIDTHS = [1, 2, 3, 4, 5, 8, 13, 200]
@@ -48,6 +50,14 @@ def gain(sides_C, inverses_C, shares_C, of_ints):
     if of_ints:
         return gain_by_entropy_of_ints(*arguments, num_vectors)
     return gain_by_entropy_of_doubles(*arguments, num_vectors)
+
+
+@compiled
+def variance(sides_C, inverses_C, of_ints):
+    num_vectors = sides_C.size // LANES
+    if of_ints:
+        return least_variance_of_ints(sides_C.ctypes.data, inverses_C.ctypes.data, num_vectors)
+    return least_variance_of_doubles(sides_C.ctypes.data, inverses_C.ctypes.data, num_vectors)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -102,3 +112,20 @@ def test_gain_by_entropy_errs_by_less_than_its_slack(width, kind, concentration)
             kind is np.int32,
         )
         assert abs(found - (shares * logs).sum()) < slack_of_singles(size) / 2
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", [np.int32, np.float64])
+@pytest.mark.parametrize("near", [0.0, 0.3, 0.5, 0.9])
+def test_least_variance_passes_over_columns_without_mass(width, kind, near):
+    generator = np.random.default_rng(width)
+    size = width * LANES
+    totals = generator.integers(1, 2**30, size=size)
+    sides = np.rint(totals * generator.uniform(near, 1, size=size)).astype(kind)
+    inverses = (1 / totals).astype(np.float32)
+    empty = generator.random(size) < 0.3
+    sides[empty], inverses[empty] = 0, 0
+    r = np.float64(sides) / totals
+    expected = min(0.25, (r * (1 - r))[~empty].min(initial=0.25))
+    found = variance(sides, inverses, kind is np.int32)
+    np.testing.assert_allclose(found, expected, rtol=2.0**-12, atol=2.0**-20)
