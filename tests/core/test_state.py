@@ -1,10 +1,14 @@
-"""Early stopping as section 6 words it."""
+"""Early stopping as section 6 words it, and step sizes over the epochs."""
+
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.state import early_stop
+from core.config import Schedule
+from core.state import TrainState, early_stop
+from tests.core.small import small_config
 
 
 @pytest.mark.parametrize(
@@ -34,3 +38,35 @@ def test_none_never_stops(accuracies: list[float]) -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20).map(sorted))
 def test_never_stops_while_accuracy_does_not_drop(accuracies: list[float]) -> None:
     assert not early_stop(accuracies, drops_to_stop=1)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", [1.0, 1.0, 1.0, 1.0]),
+        ("cosine", [1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]),
+    ],
+)
+def test_schedule_scales_every_group_alike_and_changes_nothing_else(
+    schedule: Schedule, factors: list[float]
+) -> None:
+    config = small_config(
+        schedule=schedule, num_epochs=4, learning_rate=0.2, trunk_learning_rate_scale=0.1
+    )
+    state = TrainState.create(config, in_channels=1, num_classes=3)
+    optimizers = (state.extractor_optimizer, state.classifier_optimizer)
+    before = [group["params"] for optimizer in optimizers for group in optimizer.param_groups]
+    weights = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+    for epoch, factor in enumerate(factors):
+        state.epoch = epoch
+        state.set_learning_rate()
+        trunk, *new = state.extractor_optimizer.param_groups
+        assert trunk["lr"] == pytest.approx(0.02 * factor)
+        for group in (*new, *state.classifier_optimizer.param_groups):
+            assert group["lr"] == pytest.approx(0.2 * factor)
+            assert group["momentum"] == config.momentum
+            assert group["weight_decay"] == config.weight_decay
+    after = [group["params"] for optimizer in optimizers for group in optimizer.param_groups]
+    assert all(a is b for a, b in zip(before, after, strict=True))
+    for name, tensor in state.model.state_dict().items():
+        assert tensor.equal(weights[name])
