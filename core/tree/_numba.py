@@ -226,14 +226,13 @@ class Grower:
         self._scratches = []
 
     def _make_room(self) -> None:
-        """Make places and slots enough for any tree over the rows so far."""
+        """Make places for any tree over the rows so far, and slots for all but deep chains."""
         rules, before = self._rules, self._places
         widths = [2**depth for depth in range(min(rules.max_depth, 32))]
         num_places = 2 * min(self.num_rows, 2 ** len(widths)) - 1
-        # Nodes of a level share no rows. A deeper tree than that has no larger nodes but in chains.
+        # Nodes of a level share no rows.
         large = self.num_rows // (ROWS_TO_REGROW + 1) if rules.grows_on else 0
-        num_slots = sum(min(width, large) for width in widths)
-        num_slots = min(num_slots, num_places)
+        num_slots = min(sum(min(width, large) for width in widths), num_places)
         num_before, slots_before = before.feature_P.size, before.free_B.size
         if num_places <= num_before and num_slots <= slots_before:
             return

@@ -229,7 +229,7 @@ def scan_node(
             else:
                 for other in range(first, d):
                     i += lengths_D[other]
-            if length < fewest:
+            if length < fewest and not keeps_bounds:
                 continue
         at_entries = entries_N.ctypes.data
         first_below = rules.num_levels - 1 - reference

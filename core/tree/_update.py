@@ -68,7 +68,7 @@ class Places(NamedTuple):
     sums_PC: Floats
     """Column sums."""
     slot_P: Indices
-    """Where the bounds of a larger node are, or `NO_SLOT`."""
+    """Where the bounds of a larger node are, or `NO_SLOT`: it is then grown anew at each look."""
     free_P: Indices
     """The first `num_free_2[0]` of them are places without a node."""
     children_BD: Floats
@@ -402,7 +402,8 @@ def open_visit(
         total = own - parent * weight
         impurity = own / weight
     is_known = places.slot_P[place] != NO_SLOT
-    if rules.grows_on and count > ROWS_TO_REGROW and not is_known:
+    has_room = places.num_free_2[1] > 0  # in a deep chain of nodes it may run out
+    if rules.grows_on and count > ROWS_TO_REGROW and not is_known and has_room:
         places.num_free_2[1] -= 1
         places.slot_P[place] = places.free_B[places.num_free_2[1]]
     visits.place_V[v] = place

@@ -70,6 +70,24 @@ def test_equals_fit_tree_over_many_small_steps(criterion, kind):
     )
 
 
+def test_a_deep_chain_of_larger_nodes():
+    # Each split parts a single row from all others, so every level has a node of nearly all rows,
+    # which is more of them than there is room for bounds.
+    num_rows, num_features = 300, 200
+    levels = np.zeros((num_rows, num_features), dtype=int)
+    levels[np.arange(num_features), np.arange(num_features)] = 1
+    labels = np.eye(num_features + 1)[np.minimum(np.arange(num_rows), num_features)]
+    order = np.random.default_rng(0).permutation(num_rows)
+    levels, labels = levels[order], labels[order]
+    options = {"max_depth": 250}
+    tree = growing((levels, labels, 2), **options)
+    for start in range(0, num_rows, 25):
+        tree.add(levels[start : start + 25], labels[start : start + 25])
+        stop = start + 25
+        assert tree.tree() == fit_tree(levels[:stop], labels[:stop], num_levels=2, **options)
+    assert tree.tree().depth == num_features
+
+
 def test_cleared_it_starts_anew():
     problem = random_problem(
         1, num_samples=100, num_features=5, num_classes=3, bits=2, labels="sharp"
