@@ -141,3 +141,33 @@ def part_lists(
         start += as_int(lengths_F[f])
         left_F[f] = left - first_left
         right_F[f] = right - first_right
+
+
+@compiled
+def count_sides(
+    entries_N: Entries,
+    start: int,
+    stop: int,
+    count: int,
+    reference: int,
+    sides_L: npt.NDArray[np.float32],
+) -> None:
+    """For each level, the rows at and below it or those at and above it, whichever are fewer."""
+    num_levels = sides_L.size
+    first_below = num_levels - 1 - reference
+    num_above = 0
+    num_beyond = 0  # rows in the list before this level, on its side of the reference
+    i = start
+    for rank in range(num_levels - 1):
+        if rank == first_below:
+            num_above, num_beyond = num_beyond, 0
+        first = i
+        while i < stop and rank_of(entries_N[i]) == rank:
+            i += 1
+        sides_L[level_of(rank, reference, num_levels)] = min(
+            num_beyond + i - first, count - num_beyond
+        )
+        num_beyond += i - first
+    if reference == 0:
+        num_above, num_beyond = num_beyond, 0
+    sides_L[reference] = count - max(num_above, num_beyond)

@@ -13,25 +13,27 @@ import numpy as np
 import numpy.typing as npt
 
 from core.tree._gain import Criterion, rounding_constant
+from core.tree._level import scan_level
 from core.tree._lists import find_references, put_columns
 from core.tree._nodes import Nodes
-from core.tree._rows import put_own_entropies, put_own_squares, put_units
-from core.tree._samples import Samples
-from core.tree._scan import NO_FEATURE, NUM_LEADERS, Rules, Scratch, Table
-from core.tree._settings import Settings
-from core.tree._threads import num_threads, run_all
-from core.tree._update import (
+from core.tree._places import number_nodes
+from core.tree._records import (
+    NO_FEATURE,
     NO_SLOT,
-    ROWS_TO_REGROW,
+    NUM_LEADERS,
     Order,
     Places,
     Results,
+    Rules,
+    Scratch,
+    Table,
     Visits,
-    close_level,
-    number_nodes,
-    open_visit,
-    scan_level,
 )
+from core.tree._rows import put_own_entropies, put_own_squares
+from core.tree._samples import Samples
+from core.tree._settings import Settings
+from core.tree._threads import num_threads, run_all
+from core.tree._update import ROWS_TO_REGROW, close_level, open_visit
 from core.tree._vectors import LANES
 
 _CACHE_LINE = 64
@@ -96,7 +98,7 @@ class Grower:
                 for first, last in self._slices(stop - start)
             ]
         )
-        put_units(samples.units_NK, start, table.columns_NC)
+        table.columns_NC[start:stop, : rules.num_classes] = samples.units_NK
         put_own = put_own_entropies if rules.by_entropy else put_own_squares
         put_own(table.columns_NC, start, stop, rules.num_classes, table.own_N)
         if start < _ROWS_TO_FIND_REFERENCES:

@@ -1,4 +1,4 @@
-"""Compiled: rows of labels as they are added up.
+"""Compiled: what rows of labels have alone.
 
 Shape letters: N rows, K classes, C columns: the classes, the total of a row, padding.
 """
@@ -12,27 +12,17 @@ from core.tree._gain import SQUARE_UNIT, Floats, share_log_share
 _share_log_share = compiled(share_log_share)
 
 
-@compiled
-def put_units(
-    units_NK: npt.NDArray[np.uint32], first_row: int, columns_NC: npt.NDArray[np.int32]
-) -> None:
-    """Write units of labels and their total, from `first_row` on."""
-    num_rows, num_classes = units_NK.shape
-    for i in range(num_rows):
-        total = np.int64(0)
-        for k in range(num_classes):
-            columns_NC[first_row + i, k] = units_NK[i, k]
-            total += np.int64(units_NK[i, k])
-        columns_NC[first_row + i, num_classes] = total
-
-
 @compiled_any_order
 def put_own_entropies(
     columns_NC: npt.NDArray[np.int32], start: int, stop: int, num_classes: int, own_N: Floats
 ) -> None:
-    """Entropy, in bits, of each row's labels, times their total."""
+    """Write each row's total, and the entropy, in bits, of its labels times that."""
     for i in range(start, stop):
-        total = float(columns_NC[i, num_classes])
+        # About 2^24. Labels for squared error are on no simplex, and their total might overflow.
+        total = 0
+        for k in range(num_classes):
+            total += columns_NC[i, k]
+        columns_NC[i, num_classes] = total
         inverse = 1.0 / total
         entropy = 0.0
         for k in range(num_classes):

@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
-
 _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def num_threads() -> int:
     """As many as torch uses for one operation (`torch.set_num_threads`)."""
+    import torch  # here, for `import core.tree` does without its seconds
+
     return torch.get_num_threads()
 
 

@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_problems import entropy, problems
 
+from core.tree._bounds import even_bound, fewest_rows, is_below, largest_divergence
 from core.tree._gain import Criterion, split_gains
-from core.tree._lists import make_list, part_lists, rank_of, row_of
+from core.tree._level import raise_children
+from core.tree._lists import count_sides, make_list, part_lists, rank_of, row_of
 from core.tree._numba import Grower
+from core.tree._records import NO_SLOT
 from core.tree._samples import as_samples
-from core.tree._scan import _even_bound, _is_below, count_sides, fewest_rows, largest_divergence
 from core.tree._settings import Settings
-from core.tree._update import NO_SLOT, raise_children
 
 quick = settings(deadline=None, max_examples=60)
 
@@ -48,9 +49,9 @@ def test_no_gain_exceeds_its_bounds(seed, num_rows, num_classes, concentration, 
     # In single precision, as the grower has it.
     off = np.float32(side) - np.float32(share) * np.float32(total)
     squares = float((weights * off * off).sum(dtype=np.float32))
-    assert not _is_below(squares, share, gain)
+    assert not is_below(squares, share, gain)
     r = side[total > 0] / total[total > 0]
-    assert gain <= _even_bound(squares, share, (r * (1 - r)).min())
+    assert gain <= even_bound(squares, share, (r * (1 - r)).min())
     divergence = max(relative_entropy(row / row.sum(), total / total.sum()) for row in units)
     for divergence_or_more in (divergence, 100.0):
         fewest = fewest_rows(gain, num_rows, divergence_or_more)

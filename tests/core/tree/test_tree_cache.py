@@ -1,4 +1,4 @@
-"""Compiled code is kept on disk, and made anew when any file it came from has changed."""
+"""What comes with the package: compiled code kept on disk, and nothing that takes seconds."""
 
 import os
 import re
@@ -42,3 +42,11 @@ def test_a_change_in_another_file_reaches_compiled_code(tmp_path):
     assert changes == 1
     gain.write_text(text)
     assert num_leaves() == 1
+
+
+def test_the_package_comes_without_torch():
+    program = "import sys, core.tree; print('torch' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "False\n"

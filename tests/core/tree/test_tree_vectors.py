@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from core.tree._bounds import slack_of_singles
 from core.tree._compiled import compiled
-from core.tree._scan import slack_of_singles
 from core.tree._vectors import (
     LANES,
     add_rows,
