@@ -16,10 +16,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from core.errors import ConfigError, DataError
-from core.tree import _gain
-from core.tree._gain import GAIN_GRID, SQUARE_UNIT, UNIT, Criterion, rounding_constant
-from core.tree._samples import MAX_SAMPLES, SUM_TOLERANCE
+from core.tree._gain import GAIN_GRID, UNIT, Criterion, rounding_constant
+from core.tree._samples import MAX_SAMPLES
 from core.tree._settings import Settings
+from core.tree._tensor_gain import information_gains, squared_error_gains
+from core.tree._tensor_samples import as_columns
 from core.tree._tree import DecisionTree
 
 MAX_BYTES = 2**28
@@ -106,7 +107,7 @@ def fit_tensors(
     )
     if max_bytes < 1:
         raise ConfigError(f"`max_bytes` must be at least 1, but got {max_bytes}.")
-    columns_NC = _columns(levels_ND, labels_NK, settings)
+    columns_NC = as_columns(levels_ND, labels_NK, settings)
     grower = _Grower(levels_ND, columns_NC, settings, group, max_bytes)
     return grower.grow()
 
@@ -263,9 +264,9 @@ class _Grower:
         sums_A1K = sums_AC[:, None, :-1].to(torch.float64)
         constant = rounding_constant(self._settings.criterion, self._num_classes)
         if self._settings.criterion is Criterion.INFORMATION_GAIN:
-            gains_FAT = _information_gains(left_FATK, sums_A1K, constant)
+            gains_FAT = information_gains(left_FATK, sums_A1K, constant)
         else:
-            gains_FAT = _squared_error_gains(
+            gains_FAT = squared_error_gains(
                 left_FATK,
                 left_count_FAT.clamp(min=1).to(torch.float64),
                 sums_A1K,
@@ -281,127 +282,3 @@ class _Grower:
         if self._settings.criterion is Criterion.INFORMATION_GAIN:
             return sums_MK / sums_MK.sum(dim=1, keepdim=True)
         return 2 * UNIT * sums_MK / sums_MC[:, -1:].to(torch.float64) - 1
-
-
-def _columns(levels_ND: Tensor, labels_NK: Tensor, settings: Settings) -> Tensor:
-    """Check both tables, and round the labels as `fit_tree` does."""
-    _check_shapes(levels_ND, labels_NK)
-    if len(levels_ND):
-        lowest, highest = int(levels_ND.amin()), int(levels_ND.amax())
-        if lowest < 0 or highest >= settings.num_levels:
-            raise DataError(
-                f"Levels must lie in [0, {settings.num_levels - 1}] with "
-                f"`num_levels`={settings.num_levels}, but reach from {lowest} to {highest}: "
-                "quantize with the same number of levels."
-            )
-        _check_labels(labels_NK, settings.criterion)
-    labels_NK = labels_NK.to(torch.float64)
-    if settings.criterion is Criterion.SQUARED_ERROR:
-        labels_NK = (labels_NK + 1) / 2
-    units_NK = (labels_NK / UNIT).round().to(torch.int64)
-    return torch.cat([units_NK, torch.ones_like(units_NK[:, :1])], dim=1)
-
-
-def _check_shapes(levels_ND: Tensor, labels_NK: Tensor) -> None:
-    if levels_ND.ndim != 2 or levels_ND.is_floating_point() or levels_ND.is_complex():
-        raise DataError(
-            "`levels_ND` must be an integer tensor of shape (samples, features), but has dtype "
-            f"{levels_ND.dtype} and shape {tuple(levels_ND.shape)}: cast levels to uint8."
-        )
-    if labels_NK.ndim != 2 or not labels_NK.is_floating_point():
-        raise DataError(
-            "`labels_NK` must be a floating-point tensor of shape (samples, classes), but has "
-            f"dtype {labels_NK.dtype} and shape {tuple(labels_NK.shape)}: give class indices as "
-            "one-hot rows."
-        )
-    if len(levels_ND) != len(labels_NK) or levels_ND.device != labels_NK.device:
-        raise DataError(
-            "`levels_ND` and `labels_NK` must have one row per sample on one device, but have "
-            f"{len(levels_ND)} rows on {levels_ND.device} and {len(labels_NK)} on "
-            f"{labels_NK.device}."
-        )
-    if 0 in (levels_ND.shape[1], labels_NK.shape[1]):
-        raise DataError(
-            "A tree needs at least one feature and one class, but `levels_ND` has shape "
-            f"{tuple(levels_ND.shape)} and `labels_NK` has shape {tuple(labels_NK.shape)}."
-        )
-
-
-def _check_labels(labels_NK: Tensor, criterion: Criterion) -> None:
-    lowest, highest = float(labels_NK.amin()), float(labels_NK.amax())
-    if not bool(torch.isfinite(labels_NK).all()):
-        raise DataError(
-            "Labels must be finite, but some are NaN or infinite: look for a diverged network or a "
-            "division by zero."
-        )
-    if criterion is Criterion.SQUARED_ERROR:
-        if lowest < -1 or highest > 1:
-            raise DataError(
-                "Labels must lie in [-1, 1] for 'squared_error', but reach from "
-                f"{lowest:g} to {highest:g}: divide them by their largest magnitude."
-            )
-        return
-    if lowest < 0:
-        raise DataError(
-            f"Labels must not be negative for 'information_gain', but the lowest is {lowest:g}: "
-            "give probabilities, or choose 'squared_error'."
-        )
-    worst = float((labels_NK.to(torch.float64).sum(dim=1) - 1).abs().amax())
-    if worst > SUM_TOLERANCE:
-        raise DataError(
-            f"Each row of labels must sum to 1 within {SUM_TOLERANCE} for 'information_gain', but "
-            f"one is off by {worst:g}: normalise the rows, for example by a softmax."
-        )
-
-
-def _information_gains(left_FATK: Tensor, sums_A1K: Tensor, constant: float) -> Tensor:
-    mass_A1 = sums_A1K.sum(dim=-1)
-    inverse_A1 = 1.0 / mass_A1
-
-    def terms(sums: Tensor, inverse: Tensor) -> Tensor:
-        return (_share_log_share(sums * inverse) + constant) - constant
-
-    left_mass_FAT = left_FATK.sum(dim=-1)
-    inverse_A11 = inverse_A1[..., None]
-    children_FAT = terms(left_FATK, inverse_A11).sum(dim=-1)
-    children_FAT = children_FAT + terms(sums_A1K - left_FATK, inverse_A11).sum(dim=-1)
-    sides_FAT = terms(left_mass_FAT, inverse_A1) + terms(mass_A1 - left_mass_FAT, inverse_A1)
-    return children_FAT - sides_FAT - terms(sums_A1K, inverse_A11).sum(dim=-1)
-
-
-def _squared_error_gains(
-    left_FATK: Tensor,
-    left_count_FAT: Tensor,
-    sums_A1K: Tensor,
-    right_count_FAT: Tensor,
-    count_A1: Tensor,
-    constant: float,
-) -> Tensor:
-    def terms(sums: Tensor, counts: Tensor) -> Tensor:
-        weights = SQUARE_UNIT / (counts * count_A1)
-        return (sums * sums * weights[..., None] + constant) - constant
-
-    left_FAT = terms(left_FATK, left_count_FAT).sum(dim=-1)
-    right_FAT = terms(sums_A1K - left_FATK, right_count_FAT).sum(dim=-1)
-    return left_FAT + right_FAT - terms(sums_A1K, count_A1).sum(dim=-1)
-
-
-_ONE_BITS = int(_gain._ONE_BITS)
-_OFFSET_BITS = int(_gain._ONE_MINUS_SQRT_HALF_BITS)
-_WIDTH = int(_gain._MANTISSA_WIDTH)
-_TWO_POW_52_BITS = int(_gain._TWO_POW_52_BITS)
-
-
-def _share_log_share(share: Tensor) -> Tensor:
-    """`core.tree._gain.share_log_share`, operation by operation, so that its bits are the same."""
-    bits = share.view(torch.int64)
-    exponent = (bits + _OFFSET_BITS) >> _WIDTH
-    m = (bits + _ONE_BITS - (exponent << _WIDTH)).view(torch.float64)
-    whole = (exponent | _TWO_POW_52_BITS).view(torch.float64) - _gain._TWO_POW_52_AND_BIAS
-    t = (m - 1.0) / (m + 1.0)
-    u = t * t
-    # Horner's rule, from the last coefficient to the first.
-    series = torch.full_like(u, _gain.SERIES[-1])
-    for coefficient in reversed(_gain.SERIES[:-1]):
-        series = coefficient + u * series
-    return share * (whole + t * series)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tree_problems import problems, random_problem
 
 from core.errors import ConfigError, DataError
-from core.tree import Criterion, fit_tree
+from core.tree import Criterion, _tensor_gain, fit_tree
 from core.tree._gain import UNIT, share_log_share
-from core.tree.tensors import _share_log_share, fit_tensors
+from core.tree.tensors import fit_tensors
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 quick = settings(deadline=None, max_examples=40)
@@ -67,7 +67,7 @@ def test_logarithm_has_the_bits_of_numpys(device):
             2.0 ** -np.random.default_rng(1).uniform(0, 52, size=10_000),
         ]
     )
-    ours = _share_log_share(torch.from_numpy(shares).to(device)).cpu().numpy()
+    ours = _tensor_gain.share_log_share(torch.from_numpy(shares).to(device)).cpu().numpy()
     assert ours.tobytes() == share_log_share(shares).tobytes()
 
 
