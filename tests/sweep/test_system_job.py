@@ -2,9 +2,12 @@
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -41,21 +44,29 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     token.chmod(0o600)
     variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    # A folder of its own, where Ray also notes the address that any other `ray.init()` would try;
+    # a short path, for sockets are in it.
+    folder = tempfile.mkdtemp(prefix="ray-")
     command = [
-        *(str(BIN / "ray"), "start", "--head", "--node-ip-address", "127.0.0.1"),
-        *("--port", str(port), "--dashboard-host", "127.0.0.1"),
+        *(str(BIN / "ray"), "start", "--head", "--node-ip-address", "127.0.0.1", "--block"),
+        *("--port", str(port), "--dashboard-host", "127.0.0.1", "--temp-dir", folder),
         *("--dashboard-port", str(dashboard), "--disable-usage-stats"),
     ]
-    started = subprocess.run(
-        command,
-        env=environment(PATH=path, **variables),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert started.returncode == 0, started.stdout + started.stderr
+    log = token.with_name("log")
+    with log.open("w") as printed:
+        head = subprocess.Popen(
+            command, env=environment(PATH=path, **variables), stdout=printed, stderr=printed
+        )
+    deadline = time.monotonic() + 120
+    while "now block forever" not in log.read_text():
+        assert head.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
     yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", environment(**variables))
-    subprocess.run([str(BIN / "ray"), "stop", "--force"], capture_output=True, check=True)
+    # It stops what it started. `ray stop` would stop every Ray of this machine.
+    head.terminate()
+    head.wait(timeout=60)
+    shutil.rmtree(folder)
 
 
 def test_by_address(cluster: Cluster, tmp_path: Path) -> None:
