@@ -32,8 +32,8 @@ from core.tree._records import (
 )
 from core.tree._scan import scan_node
 
-_LOG_OF_ROW = math.log2(0.999 / UNIT)
-"""Of the least total of a row's labels, in units."""
+_LOG_OF_ROW = math.log2(0.999 / UNIT) - 2.0**-18
+"""Of the least total of a row's labels, in units, less what single precision adds to `sides_DL`."""
 
 
 @compiled
@@ -175,7 +175,7 @@ def raise_children(
     A row of labels y with total m, on a side whose labels then sum to S with total M, raises that
     side's impurity times weight, less what the row has alone, by at least the sum over classes of
     y_k log2(y_k / m) - y_k log2(S_k / M), for impurity is concave. S_k is at most the node's sum,
-    and M is known to be at least that of the rows in `sides_DL`.
+    and M is at least the total of the rows whose number `sides_DL` tells.
     """
     for k in range(num_classes):
         logs_C[k] = math.log2(max(sums_C[k], 1.0))
@@ -188,6 +188,5 @@ def raise_children(
         for k in range(num_classes):
             rise -= table.columns_NC[row, k] * logs_C[k]
         for d in range(first, last):
-            rows_of_side = sides_DL[d, table.levels_DN[d, row]]
-            more = rise + weight * (_LOG_OF_ROW + math.log2(rows_of_side + 1.0))
-            children_D[d] += max(0.0, more)
+            log_of_rows = sides_DL[d, table.levels_DN[d, row]]
+            children_D[d] += max(0.0, rise + weight * (_LOG_OF_ROW + log_of_rows))

@@ -11,6 +11,7 @@ An entry is a row in its lower 24 bits and, above them, the rank of the row's le
 Shape letters: N samples, D features, F features of a slice, L levels, E room for entries.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,7 @@ def part_lists(
 
 
 @compiled
-def count_sides(
+def log_sides(
     entries_N: Entries,
     start: int,
     stop: int,
@@ -152,7 +153,10 @@ def count_sides(
     reference: int,
     sides_L: npt.NDArray[np.float32],
 ) -> None:
-    """For each level, the rows at and below it or those at and above it, whichever are fewer."""
+    """For each level, the rows at and below it or those at and above it, whichever are fewer.
+
+    Put down is the logarithm, to the base 2, of one more.
+    """
     num_levels = sides_L.size
     first_below = num_levels - 1 - reference
     num_above = 0
@@ -164,10 +168,9 @@ def count_sides(
         first = i
         while i < stop and rank_of(entries_N[i]) == rank:
             i += 1
-        sides_L[level_of(rank, reference, num_levels)] = min(
-            num_beyond + i - first, count - num_beyond
-        )
+        fewer = min(num_beyond + i - first, count - num_beyond)
+        sides_L[level_of(rank, reference, num_levels)] = math.log2(fewer + 1.0)
         num_beyond += i - first
     if reference == 0:
         num_above, num_beyond = num_beyond, 0
-    sides_L[reference] = count - max(num_above, num_beyond)
+    sides_L[reference] = math.log2(count - max(num_above, num_beyond) + 1.0)

@@ -76,7 +76,8 @@ class Places(NamedTuple):
     children_BD: Floats
     """G of each feature's best split, or less."""
     sides_BDL: Singles
-    """How many rows stand at least on the side of a row at a level, in a split by the feature."""
+    """Logarithm of one more than the rows that stand at least on the side of a row at a level, in a
+    split by the feature."""
     free_B: Indices
     """The first `num_free_2[1]` of them are slots without bounds."""
     num_free_2: Indices

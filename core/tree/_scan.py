@@ -29,8 +29,8 @@ from core.tree._lists import (
     Entries,
     Rows,
     as_int,
-    count_sides,
     level_of,
+    log_sides,
     make_list,
     rank_of,
 )
@@ -115,7 +115,8 @@ def scan_node(
     keeps_bounds
         Whether these bounds will be used again; if not, only those that reach the best gain hold.
     sides_DL
-        Where it is then put how many rows stand at least on the side of a row at a level.
+        Where it is then put how many rows stand at least on the side of a row at a level, as
+        `log_sides` does.
     """
     levels_DN, columns_NC, references_D, _ = table
     portion_C, side_C, other_C, terms_C = (
@@ -189,7 +190,7 @@ def scan_node(
         stop = i + length
         upper = 0.0
         if keeps_bounds:
-            count_sides(entries_N, i, stop, count, reference, sides_DL[d])
+            log_sides(entries_N, i, stop, count, reference, sides_DL[d])
         for run in range(2):
             # First the levels above the reference, then those below it.
             end = stop
