@@ -251,8 +251,7 @@ def scan_node(
                     else:
                         variance = least_variance_of_doubles(at_side, at_inverses, num_vectors)
                     even = even_bound(np.float64(squares), share, np.float64(variance))
-                    if even < best_gain:
-                        upper = max(upper, even)
+                    if even < best_gain and not keeps_bounds:
                         continue
                     if is_few:
                         near = gain_by_entropy_of_ints(
