@@ -15,7 +15,9 @@ import numpy as np
 
 from core.tree._compiled import compiled
 from core.tree._gain import UNIT, Floats
-from core.tree._lists import Entries, Rows, as_int, make_list, part_lists, row_of
+from core.tree._lists import Entries, Rows, as_int, make_list, part_lists
+from core.tree._llvm import LANES
+from core.tree._narrow import MAX_ROWS_OF_STREAM, scan_narrow
 from core.tree._records import (
     KNOWN,
     NEW,
@@ -86,6 +88,7 @@ def scan_level(
             offset_V[left] = start_left
         if right != NO_VISIT:
             offset_V[right] = start_right
+    is_narrow = table.columns_NC.shape[1] == LANES
     for v in range(visits.place_V.size):
         place, start, count = visits.place_V[v], visits.start_V[v], visits.count_V[v]
         rows_N = order.order_N[start : start + count]
@@ -114,6 +117,8 @@ def scan_level(
                 upper_D[d] = np.inf
         if kind == NEW:
             offset_V[v] = end = offset + room * start
+            for i in range(count):
+                lengths_N[rows_N[i]] = 0
             for d in range(first, last):
                 visits.lengths_VD[v, d] = make_list(
                     table.levels_DN[d],
@@ -122,32 +127,46 @@ def scan_level(
                     rules.num_levels,
                     entries_E[end:],
                     scratch.unsorted_N,
-                    scratch.counts_L,
+                    scratch.places_2L,
+                    lengths_N,
                 )
                 end += visits.lengths_VD[v, d]
-            for i in range(count):
-                lengths_N[rows_N[i]] = 0
-            for i in range(offset_V[v], end):
-                lengths_N[row_of(entries_E[i])] += 1
-        gain, feature, threshold = scan_node(
-            table,
-            rules,
-            scratch,
-            rows_N,
-            places.sums_PC[place],
-            visits.parent_V[v],
-            entries_E,
-            offset_V[v],
-            visits.lengths_VD[v],
-            kind == KNOWN,
-            first,
-            last,
-            visits.seeds_SVJ[slice_index, v],
-            results.leaders_SVJ[slice_index, v],
-            upper_D,
-            slot != NO_SLOT,
-            places.sides_BDL[max(slot, 0)],
-        )
+        if is_narrow and slot == NO_SLOT and count <= MAX_ROWS_OF_STREAM:
+            gain, feature, threshold = scan_narrow(
+                table,
+                rules,
+                scratch,
+                rows_N,
+                places.sums_PC[place],
+                visits.parent_V[v],
+                entries_E,
+                offset_V[v],
+                visits.lengths_VD[v],
+                first,
+                last,
+                visits.seeds_SVJ[slice_index, v],
+                results.leaders_SVJ[slice_index, v],
+            )
+        else:
+            gain, feature, threshold = scan_node(
+                table,
+                rules,
+                scratch,
+                rows_N,
+                places.sums_PC[place],
+                visits.parent_V[v],
+                entries_E,
+                offset_V[v],
+                visits.lengths_VD[v],
+                kind == KNOWN,
+                first,
+                last,
+                visits.seeds_SVJ[slice_index, v],
+                results.leaders_SVJ[slice_index, v],
+                upper_D,
+                slot != NO_SLOT,
+                places.sides_BDL[max(slot, 0)],
+            )
         results.gain_SV[slice_index, v] = gain
         results.feature_SV[slice_index, v] = feature
         results.threshold_SV[slice_index, v] = threshold

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.tree._blocks import NUM_VECTORS
 from core.tree._gain import Criterion, rounding_constant
 from core.tree._level import scan_level
-from core.tree._lists import find_references, put_columns
+from core.tree._lists import find_references
+from core.tree._llvm import LANES
 from core.tree._nodes import Nodes
 from core.tree._places import number_nodes
 from core.tree._records import (
@@ -31,10 +33,11 @@ from core.tree._records import (
 )
 from core.tree._rows import put_own_entropies, put_own_squares
 from core.tree._samples import Samples
+from core.tree._sets import NUM_SLOTS
 from core.tree._settings import Settings
 from core.tree._threads import num_threads, run_all
+from core.tree._transpose import put_columns
 from core.tree._update import ROWS_TO_REGROW, close_level, open_visit
-from core.tree._vectors import LANES
 
 _CACHE_LINE = 64
 _ROWS_TO_FIND_REFERENCES = 256
@@ -90,21 +93,11 @@ class Grower:
         start, stop = self.num_rows, self.num_rows + len(samples.levels_ND)
         self._reserve(stop)
         table = self._table
-        run_all(
-            [
-                functools.partial(
-                    put_columns, samples.levels_ND, start, table.levels_DN, first, last
-                )
-                for first, last in self._slices(stop - start)
-            ]
-        )
+        slices = self._slices(stop - start)
+        run_all([functools.partial(self._put_columns, samples, *bounds) for bounds in slices])
         table.columns_NC[start:stop, : rules.num_classes] = samples.units_NK
         put_own = put_own_entropies if rules.by_entropy else put_own_squares
         put_own(table.columns_NC, start, stop, rules.num_classes, table.own_N)
-        if start < _ROWS_TO_FIND_REFERENCES:
-            counts_L = np.empty(rules.num_levels, dtype=np.int64)
-            num_seen = min(stop, _ROWS_TO_FIND_REFERENCES)
-            find_references(table.levels_DN, num_seen, table.references_D, counts_L)
         self.num_rows = stop
 
     def nodes(self) -> Nodes:
@@ -160,6 +153,20 @@ class Grower:
             above, visits = visits, _first_visits(below, num_below)
             depth += 1
         self._num_grown = self.num_rows
+
+    def _put_columns(self, samples: Samples, first: int, last: int) -> None:
+        start, table = self.num_rows, self._table
+        put_columns(samples.levels_ND, start, table.levels_DN, first, last)
+        if start < _ROWS_TO_FIND_REFERENCES:
+            num_seen = min(start + len(samples.levels_ND), _ROWS_TO_FIND_REFERENCES)
+            find_references(
+                table.levels_DN,
+                num_seen,
+                self._rules.num_levels,
+                table.references_D,
+                first,
+                last,
+            )
 
     def _slices(self, num_rows: int) -> list[tuple[int, int]]:
         """Features of each thread, from the first to before the last, for work on so many rows."""
@@ -314,12 +321,13 @@ class Grower:
 
     def _make_scratch(self) -> Scratch:
         capacity = self._table.own_N.size
+        capacity_narrow = capacity if self._width == LANES else 0
         doubles = _aligned((4, self._width), np.float64)
         singles = _aligned((4, self._width), np.float32)
         return Scratch(
             entries_N=np.empty(capacity, dtype=np.uint32),
             unsorted_N=np.empty(capacity, dtype=np.uint32),
-            counts_L=np.empty(self._rules.num_levels, dtype=np.int64),
+            places_2L=np.empty((2, self._rules.num_levels), dtype=np.int64),
             lengths_N=np.empty(capacity, dtype=np.int32),
             portion_C=_aligned((self._width,), np.int32),
             side_C=doubles[0],
@@ -330,6 +338,10 @@ class Grower:
             weights_C=singles[1],
             inverses_C=singles[2],
             shares_C=singles[3],
+            centred_NC=_aligned((capacity_narrow, LANES), np.int32),
+            state_VC=_aligned((NUM_VECTORS, LANES), np.int32),
+            bits_N2=np.zeros((capacity_narrow, 2), dtype=np.uint64),
+            sets_S2=np.zeros((NUM_SLOTS, 2), dtype=np.uint64),
             leads_J=np.empty(NUM_LEADERS),
         )
 

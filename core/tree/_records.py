@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from core.tree._gain import Floats
 from core.tree._lists import Bytes, Counts, Entries, Rows
+from core.tree._sets import Bits
 
 Columns = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int32]
@@ -136,7 +137,7 @@ class Scratch(NamedTuple):
 
     entries_N: Entries
     unsorted_N: Entries
-    counts_L: Rows
+    places_2L: Rows
     lengths_N: Counts
     """In how many of the slice's lists a row is."""
     portion_C: Columns
@@ -149,5 +150,12 @@ class Scratch(NamedTuple):
     weights_C: Singles
     inverses_C: Singles
     shares_C: Singles
+    centred_NC: Columns
+    """Rows less their node's mean, where columns are one vector."""
+    state_VC: Columns
+    """What `core.tree._blocks` leaves from block to block."""
+    bits_N2: Bits
+    """Each row's bit in sets of rows of its node."""
+    sets_S2: Bits
     leads_J: Floats
     """Gains of the leading features, or a little more."""

@@ -12,7 +12,7 @@ from core.errors import DataError
 from core.tree._gain import UNIT, Criterion
 from core.tree._settings import Settings
 
-MAX_SAMPLES = 2**24
+MAX_SAMPLES = 2**23
 SUM_TOLERANCE = 1e-3
 """How far a row of soft labels may sum from 1: room for the softmax of a low-precision float."""
 

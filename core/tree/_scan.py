@@ -34,9 +34,9 @@ from core.tree._lists import (
     make_list,
     rank_of,
 )
+from core.tree._llvm import LANES
 from core.tree._records import NO_FEATURE, Rules, Scratch, Singles, Table
 from core.tree._vectors import (
-    LANES,
     add_rows,
     centred_squares_of_doubles,
     centred_squares_of_ints,
@@ -172,7 +172,8 @@ def scan_node(
                 rules.num_levels,
                 entries_N,
                 scratch.unsorted_N,
-                scratch.counts_L,
+                scratch.places_2L,
+                scratch.lengths_N,
             )
         else:
             i = start
@@ -307,12 +308,12 @@ def scan_node(
         if turn >= first:
             upper_D[d] = upper
             if upper > least_of_leaders:
-                least_of_leaders = _lead(d, upper, leaders_J, leads_J)
+                least_of_leaders = lead(d, upper, leaders_J, leads_J)
     return best_gain, best_feature, best_threshold
 
 
 @compiled
-def _lead(d: int, gain: float, leaders_J: Rows, leads_J: Floats) -> float:
+def lead(d: int, gain: float, leaders_J: Rows, leads_J: Floats) -> float:
     """Put a feature among the leaders in place of the least of them. Returns the new least gain."""
     j = np.argmin(leads_J)
     leaders_J[j], leads_J[j] = d, gain

@@ -1,76 +1,43 @@
-"""Loops over columns in whole vectors, for the few places where most of the time goes.
+"""Loops over columns in whole vectors, written in LLVM's instructions (`core.tree._llvm`).
 
-numba leaves loops to LLVM's vectoriser, which keeps neither the sums of many rows in registers nor
-the sums of a reduction apart. So these are written in LLVM's own vector instructions, which it
-turns into those of the machine at hand (AVX-512, AVX2, NEON). A row of columns is
-`num_vectors * LANES` wide. Arrays are given by their addresses and nothing is checked.
+A row of columns is `num_vectors * LANES` wide. Arrays are given by their addresses and nothing is
+checked.
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from core.tree._gain import SERIES
-
-LANES = 16
+from core.tree._lists import ROW_MASK
+from core.tree._llvm import (
+    DOUBLES,
+    FLOAT,
+    FLOATS,
+    FUSED,
+    INT,
+    INT32,
+    INTS,
+    LANES,
+    Builder,
+    Value,
+    constants,
+    fused,
+    integers,
+    intrinsic,
+    splat,
+    store_at,
+    vector_at,
+)
 
 _AT_ONCE = 4
 """Vectors of sums that are kept in registers: half of what AVX2 has, with two halves each."""
 
-_INT = ir.IntType(64)
-_INT32 = ir.IntType(32)
-_FLOAT = ir.FloatType()
-_INTS = ir.VectorType(_INT32, LANES)
-_FLOATS = ir.VectorType(_FLOAT, LANES)
-_DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
-_FUSED = ("contract",)
-
 _MANTISSA_WIDTH = 23
 _SQRT_HALF_BITS = 0x3F3504F3
-
-Builder = Any
-Value = Any
-
-
-def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As numba's, which says nothing about the calls that compiled code makes."""
-    return cast(Callable[..., Any], intrinsic(function))
-
-
-def _vector_at(builder: Builder, address: Value, index: Value, kind: Any) -> Value:
-    pointer = builder.gep(builder.inttoptr(address, kind.as_pointer()), [index])
-    vector = builder.load(pointer)
-    vector.align = 4  # what numpy promises; the tables lie on multiples of 64
-    return vector
-
-
-def _store_at(builder: Builder, vector: Value, address: Value, index: Value) -> None:
-    pointer = builder.gep(builder.inttoptr(address, vector.type.as_pointer()), [index])
-    builder.store(vector, pointer).align = 4
-
-
-def _splat(builder: Builder, scalar: Value) -> Value:
-    kind = ir.VectorType(scalar.type, LANES)
-    one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(_INT32, 0))
-    mask = ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES)
-    return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
-
-
-def _constants(value: float) -> Value:
-    return ir.Constant(_FLOATS, [value] * LANES)
-
-
-def _integers(value: int) -> Value:
-    return ir.Constant(_INTS, [value] * LANES)
-
-
-def _fused(builder: Builder, a: Value, b: Value, c: Value) -> Value:
-    """A * b + c."""
-    return builder.fadd(builder.fmul(a, b, flags=_FUSED), c, flags=_FUSED)
 
 
 def _loop(
@@ -87,14 +54,14 @@ def _loop(
     after = builder.append_basic_block("after")
     builder.cbranch(builder.icmp_signed("<", start, stop), inside, after)
     builder.position_at_end(inside)
-    index = builder.phi(_INT)
+    index = builder.phi(INT)
     index.add_incoming(start, before)
     now = [builder.phi(value.type) for value in carried]
     for phi, value in zip(now, carried, strict=True):
         phi.add_incoming(value, before)
     then = body(index, now)
     end = builder.block
-    following = builder.add(index, ir.Constant(_INT, step))
+    following = builder.add(index, ir.Constant(INT, step))
     index.add_incoming(following, end)
     for phi, value in zip(now, then, strict=True):
         phi.add_incoming(value, end)
@@ -110,10 +77,10 @@ def _loop(
 
 
 def _whole_groups(builder: Builder, num_vectors: Value) -> Value:
-    return builder.and_(num_vectors, ir.Constant(_INT, -_AT_ONCE))
+    return builder.and_(num_vectors, ir.Constant(INT, -_AT_ONCE))
 
 
-@_intrinsic
+@intrinsic
 def add_rows(
     typing_context: Any,
     sums: Any,
@@ -124,7 +91,7 @@ def add_rows(
     stop: Any,
     anew: Any,
 ) -> Any:
-    """Add up rows of int32 columns: `sums += columns[entries[i] & 0xFFFFFF]` over start..stop.
+    """Add up rows of int32 columns: `sums += columns[entries[i] & ROW_MASK]` over start..stop.
 
     All arguments but the last are integers, the first, second and fourth of them addresses; entries
     are uint32. The last one is a boolean: whether `sums` are to be taken for 0.
@@ -133,29 +100,29 @@ def add_rows(
 
     def generate(context: Any, builder: Builder, _: Any, arguments: list[Value]) -> Value:
         sums, columns, num_vectors, entries, start, stop, anew = arguments
-        entries = builder.inttoptr(entries, _INT32.as_pointer())
-        stride = builder.mul(num_vectors, ir.Constant(_INT, 4 * LANES))
+        entries = builder.inttoptr(entries, INT32.as_pointer())
+        stride = builder.mul(num_vectors, ir.Constant(INT, 4 * LANES))
 
         def group(first: Value, size: int) -> None:
-            indices = [builder.add(first, ir.Constant(_INT, k)) for k in range(size)]
+            indices = [builder.add(first, ir.Constant(INT, k)) for k in range(size)]
 
             def add_row(i: Value, totals: list[Value]) -> list[Value]:
                 entry = builder.load(builder.gep(entries, [i]))
-                row = builder.zext(builder.and_(entry, ir.Constant(_INT32, 0xFFFFFF)), _INT)
+                row = builder.zext(builder.and_(entry, ir.Constant(INT32, ROW_MASK)), INT)
                 address = builder.add(columns, builder.mul(row, stride))
                 return [
-                    builder.add(total, _vector_at(builder, address, index, _INTS))
+                    builder.add(total, vector_at(builder, address, index, INTS))
                     for total, index in zip(totals, indices, strict=True)
                 ]
 
             totals = [
-                builder.select(anew, _integers(0), _vector_at(builder, sums, index, _INTS))
+                builder.select(anew, integers(0), vector_at(builder, sums, index, INTS))
                 for index in indices
             ]
             for index, total in zip(
                 indices, _loop(builder, start, stop, 1, totals, add_row), strict=True
             ):
-                _store_at(builder, total, sums, index)
+                store_at(builder, total, sums, index)
 
         def groups_of(size: int) -> Callable[[Value, list[Value]], list[Value]]:
             def one(first: Value, _: list[Value]) -> list[Value]:
@@ -165,7 +132,7 @@ def add_rows(
             return one
 
         whole = _whole_groups(builder, num_vectors)
-        zero = ir.Constant(_INT, 0)
+        zero = ir.Constant(INT, 0)
         _loop(builder, zero, whole, _AT_ONCE, [], groups_of(_AT_ONCE))
         _loop(builder, whole, num_vectors, 1, [], groups_of(1))
         return context.get_dummy_value()
@@ -177,38 +144,38 @@ def _sum_of_terms(builder: Builder, num_vectors: Value, term: Callable[[Value], 
     """The sum over all columns, in single precision and in any order."""
 
     def group(first: Value, totals: list[Value]) -> list[Value]:
-        terms = [term(builder.add(first, ir.Constant(_INT, k))) for k in range(len(totals))]
-        return [builder.fadd(t, x, flags=_FUSED) for t, x in zip(totals, terms, strict=True)]
+        terms = [term(builder.add(first, ir.Constant(INT, k))) for k in range(len(totals))]
+        return [builder.fadd(t, x, flags=FUSED) for t, x in zip(totals, terms, strict=True)]
 
     whole = _whole_groups(builder, num_vectors)
-    totals = [_constants(0.0)] * _AT_ONCE
-    totals = _loop(builder, ir.Constant(_INT, 0), whole, _AT_ONCE, totals, group)
+    totals = [constants(0.0)] * _AT_ONCE
+    totals = _loop(builder, ir.Constant(INT, 0), whole, _AT_ONCE, totals, group)
     while len(totals) > 1:
         half = len(totals) // 2
         totals = [builder.fadd(a, b) for a, b in zip(totals[:half], totals[half:], strict=True)]
     totals = _loop(builder, whole, num_vectors, 1, totals, group)
-    reduce = _reduction(builder, "fadd", (_FLOAT, _FLOATS))
-    return builder.call(reduce, (ir.Constant(_FLOAT, -0.0), totals[0]), fastmath=("reassoc",))
+    reduce = _reduction(builder, "fadd", (FLOAT, FLOATS))
+    return builder.call(reduce, (ir.Constant(FLOAT, -0.0), totals[0]), fastmath=("reassoc",))
 
 
 def _reduction(builder: Builder, name: str, arguments: tuple[Any, ...]) -> Value:
     return cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
         builder.module,
-        ir.FunctionType(_FLOAT, arguments),
+        ir.FunctionType(FLOAT, arguments),
         f"llvm.vector.reduce.{name}.v{LANES}f32",
     )
 
 
 def _singles(builder: Builder, address: Value, index: Value, kind: Any) -> Value:
     """Sums as single precision, from int32 or float64."""
-    values = _vector_at(builder, address, index, kind)
-    if kind is _INTS:
-        return builder.sitofp(values, _FLOATS)
-    return builder.fptrunc(values, _FLOATS)
+    values = vector_at(builder, address, index, kind)
+    if kind is INTS:
+        return builder.sitofp(values, FLOATS)
+    return builder.fptrunc(values, FLOATS)
 
 
 def _centred_squares(kind: Any) -> Any:
-    @_intrinsic
+    @intrinsic
     def centred_squares(
         typing_context: Any, sides: Any, totals: Any, weights: Any, share: Any, num_vectors: Any
     ) -> Any:
@@ -220,14 +187,14 @@ def _centred_squares(kind: Any) -> Any:
 
         def generate(_: Any, builder: Builder, __: Any, arguments: list[Value]) -> Value:
             sides, totals, weights, share, num_vectors = arguments
-            minus_share = _splat(builder, builder.fneg(share))
+            minus_share = splat(builder, builder.fneg(share))
 
             def term(index: Value) -> Value:
                 side = _singles(builder, sides, index, kind)
-                total = _vector_at(builder, totals, index, _FLOATS)
-                weight = _vector_at(builder, weights, index, _FLOATS)
-                off = _fused(builder, minus_share, total, side)
-                return builder.fmul(builder.fmul(off, weight), off, flags=_FUSED)
+                total = vector_at(builder, totals, index, FLOATS)
+                weight = vector_at(builder, weights, index, FLOATS)
+                off = fused(builder, minus_share, total, side)
+                return builder.fmul(builder.fmul(off, weight), off, flags=FUSED)
 
             return _sum_of_terms(builder, num_vectors, term)
 
@@ -236,12 +203,12 @@ def _centred_squares(kind: Any) -> Any:
     return centred_squares
 
 
-centred_squares_of_ints = _centred_squares(_INTS)
-centred_squares_of_doubles = _centred_squares(_DOUBLES)
+centred_squares_of_ints = _centred_squares(INTS)
+centred_squares_of_doubles = _centred_squares(DOUBLES)
 
 
 def _gain_by_entropy(kind: Any) -> Any:
-    @_intrinsic
+    @intrinsic
     def gain_by_entropy(
         typing_context: Any, sides: Any, inverses: Any, shares: Any, num_vectors: Any
     ) -> Any:
@@ -253,18 +220,18 @@ def _gain_by_entropy(kind: Any) -> Any:
 
         def generate(_: Any, builder: Builder, __: Any, arguments: list[Value]) -> Value:
             sides, inverses, shares, num_vectors = arguments
-            one, zero = _constants(1.0), _constants(0.0)
+            one, zero = constants(1.0), constants(0.0)
 
             def term(index: Value) -> Value:
                 side = _singles(builder, sides, index, kind)
-                inverse = _vector_at(builder, inverses, index, _FLOATS)
-                share = _vector_at(builder, shares, index, _FLOATS)
+                inverse = vector_at(builder, inverses, index, FLOATS)
+                share = vector_at(builder, shares, index, FLOATS)
                 r = builder.fmul(side, inverse)
                 # Rounding may take r above 1.
                 rest = builder.fsub(one, r)
                 rest = builder.select(builder.fcmp_ordered(">", rest, zero), rest, zero)
                 logs = builder.fmul(r, _log2(builder, r))
-                logs = _fused(builder, rest, _log2(builder, rest), logs)
+                logs = fused(builder, rest, _log2(builder, rest), logs)
                 return builder.fmul(share, logs)
 
             return _sum_of_terms(builder, num_vectors, term)
@@ -274,12 +241,12 @@ def _gain_by_entropy(kind: Any) -> Any:
     return gain_by_entropy
 
 
-gain_by_entropy_of_ints = _gain_by_entropy(_INTS)
-gain_by_entropy_of_doubles = _gain_by_entropy(_DOUBLES)
+gain_by_entropy_of_ints = _gain_by_entropy(INTS)
+gain_by_entropy_of_doubles = _gain_by_entropy(DOUBLES)
 
 
 def _least_variance(kind: Any) -> Any:
-    @_intrinsic
+    @intrinsic
     def least_variance(typing_context: Any, sides: Any, inverses: Any, num_vectors: Any) -> Any:
         """The least `r (1 - r)` with `r = sides * inverses`, where `inverses` are not 0; or 0.25.
 
@@ -291,26 +258,26 @@ def _least_variance(kind: Any) -> Any:
             sides, inverses, num_vectors = arguments
 
             def lower(index: Value, carried: list[Value]) -> list[Value]:
-                inverse = _vector_at(builder, inverses, index, _FLOATS)
+                inverse = vector_at(builder, inverses, index, FLOATS)
                 r = builder.fmul(_singles(builder, sides, index, kind), inverse)
-                variance = builder.fmul(r, builder.fsub(_constants(1.0), r))
+                variance = builder.fmul(r, builder.fsub(constants(1.0), r))
                 is_less = builder.and_(
-                    builder.fcmp_ordered(">", inverse, _constants(0.0)),
+                    builder.fcmp_ordered(">", inverse, constants(0.0)),
                     builder.fcmp_ordered("<", variance, carried[0]),
                 )
                 return [builder.select(is_less, variance, carried[0])]
 
-            zero = ir.Constant(_INT, 0)
-            least = _loop(builder, zero, num_vectors, 1, [_constants(0.25)], lower)[0]
-            return builder.call(_reduction(builder, "fmin", (_FLOATS,)), (least,))
+            zero = ir.Constant(INT, 0)
+            least = _loop(builder, zero, num_vectors, 1, [constants(0.25)], lower)[0]
+            return builder.call(_reduction(builder, "fmin", (FLOATS,)), (least,))
 
         return signature, generate
 
     return least_variance
 
 
-least_variance_of_ints = _least_variance(_INTS)
-least_variance_of_doubles = _least_variance(_DOUBLES)
+least_variance_of_ints = _least_variance(INTS)
+least_variance_of_doubles = _least_variance(DOUBLES)
 
 
 def _log2(builder: Builder, x: Value) -> Value:
@@ -318,17 +285,17 @@ def _log2(builder: Builder, x: Value) -> Value:
 
     As `core.tree._gain.share_log_share`, with fewer terms of the series.
     """
-    bits = builder.bitcast(x, _INTS)
-    shifted = builder.add(bits, _integers(0x3F800000 - _SQRT_HALF_BITS))
-    exponent = builder.lshr(shifted, _integers(_MANTISSA_WIDTH))
-    m = builder.sub(bits, builder.shl(exponent, _integers(_MANTISSA_WIDTH)))
-    m = builder.bitcast(builder.add(m, _integers(0x3F800000)), _FLOATS)
-    whole = builder.fadd(builder.uitofp(exponent, _FLOATS), _constants(-127.0))
+    bits = builder.bitcast(x, INTS)
+    shifted = builder.add(bits, integers(0x3F800000 - _SQRT_HALF_BITS))
+    exponent = builder.lshr(shifted, integers(_MANTISSA_WIDTH))
+    m = builder.sub(bits, builder.shl(exponent, integers(_MANTISSA_WIDTH)))
+    m = builder.bitcast(builder.add(m, integers(0x3F800000)), FLOATS)
+    whole = builder.fadd(builder.uitofp(exponent, FLOATS), constants(-127.0))
     t = builder.fdiv(
-        builder.fadd(m, _constants(-1.0)), builder.fadd(m, _constants(1.0)), flags=("arcp",)
+        builder.fadd(m, constants(-1.0)), builder.fadd(m, constants(1.0)), flags=("arcp",)
     )
     u = builder.fmul(t, t)
-    series = _constants(SERIES[3])
+    series = constants(SERIES[3])
     for coefficient in SERIES[2::-1]:
-        series = _fused(builder, series, u, _constants(coefficient))
-    return _fused(builder, t, series, whole)
+        series = fused(builder, series, u, constants(coefficient))
+    return fused(builder, t, series, whole)

@@ -104,6 +104,7 @@ def test_lists_hold_the_rows_in_the_order_of_sides(problem, data):
     count = len(column)
     reference = data.draw(st.integers(0, num_levels - 1))
     entries, unsorted = np.empty((2, count), dtype=np.uint32)
+    in_lists = np.zeros(count, dtype=np.int32)
     length = make_list(
         column,
         np.arange(count),
@@ -111,8 +112,10 @@ def test_lists_hold_the_rows_in_the_order_of_sides(problem, data):
         num_levels,
         entries,
         unsorted,
-        np.empty(num_levels, int),
+        np.empty((2, num_levels), int),
+        in_lists,
     )
+    assert in_lists.tolist() == (column != reference).tolist()
     rows = [row_of(entry) for entry in entries[:length]]
     order = [*range(num_levels - 1, reference, -1), *range(reference)]
     assert rows == [row for level in order for row in np.flatnonzero(column == level)]

@@ -5,8 +5,9 @@ import pytest
 
 from core.tree._bounds import slack_of_singles
 from core.tree._compiled import compiled
+from core.tree._lists import ROW_BITS, ROW_MASK
+from core.tree._llvm import LANES
 from core.tree._vectors import (
-    LANES,
     add_rows,
     centred_squares_of_doubles,
     centred_squares_of_ints,
@@ -66,10 +67,10 @@ def variance(sides_C, inverses_C, of_ints):
 def test_adds_the_rows_of_entries(width, rows, anew):
     generator = np.random.default_rng(width)
     columns = generator.integers(0, 2**24, size=(20, width * LANES), dtype=np.int32)
-    # What stands above the lower 24 bits is no part of the row.
-    entries = generator.integers(0, 20, size=9, dtype=np.uint32) | np.uint32(7 << 24)
+    # What stands above the bits of the row is no part of it.
+    entries = generator.integers(0, 20, size=9, dtype=np.uint32) | np.uint32(15 << ROW_BITS)
     sums = generator.integers(0, 2**24, size=width * LANES, dtype=np.int32)
-    expected = columns[entries[1 : 1 + rows] & 0xFFFFFF].sum(axis=0)
+    expected = columns[entries[1 : 1 + rows] & ROW_MASK].sum(axis=0)
     if not anew:
         expected += sums
     add(sums, columns, entries, 1, 1 + rows, anew)
