@@ -200,7 +200,9 @@ def add_run_flags(
 
     how = parser.add_argument_group("on what to run")
     how.add_argument(
-        "--address", help="Ray cluster to join (default: $RAY_ADDRESS, or Ray on this machine)"
+        "--address",
+        help="Ray cluster to join, or local (default: $RAY_ADDRESS, where the last `ray start` of "
+        "this machine ran, or local)",
     )
     how.add_argument(
         "--executor",

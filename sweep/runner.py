@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -288,18 +289,19 @@ def start_ray(options: RunOptions) -> Iterator[dict[str, float]]:
     # Tune's own handler ends `fit` as if all were well; Ctrl-C must reach the command line.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
-    if address:
-        _check_address(address)
+    joined = address or _address_of_last_start()
+    if joined:
+        _check_address(joined)
     try:
         ray.init(
             address=address,
-            include_dashboard=None if address else False,
+            include_dashboard=None if joined not in (None, "local") else False,
             log_to_driver=False,
             logging_level=logging.ERROR,
             configure_logging=True,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise _no_cluster(address, error) from error
+        raise _no_cluster(joined, error) from error
     try:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         if not options.wait_for_nodes:
@@ -307,6 +309,16 @@ def start_ray(options: RunOptions) -> Iterator[dict[str, float]]:
         yield resources
     finally:
         ray.shutdown()
+
+
+def _address_of_last_start() -> str | None:
+    """Where the last `ray start` of this machine ran, which Ray joins if it is told no address.
+
+    `ray stop` removes the file, but a Ray that died leaves it.
+    """
+    folder = os.environ.get("TMPDIR", "/tmp") if sys.platform == "linux" else "/tmp"
+    path = Path(os.environ.get("RAY_TMPDIR", folder), "ray", "ray_current_cluster")
+    return path.read_text().strip() if path.is_file() else None
 
 
 def _check_address(address: str) -> None:
@@ -324,7 +336,8 @@ def _check_address(address: str) -> None:
 def _no_cluster(address: str | None, error: Exception) -> SweepError:
     return SweepError(
         f"No Ray cluster answers at {address!r} ({str(error).splitlines()[0]}): start one with "
-        "`ray start --head`, or leave --address out to run on this machine."
+        "`ray start --head`, forget one that died with `ray stop`, or give --address local to run "
+        "on this machine alone."
     )
 
 

@@ -158,6 +158,20 @@ def test_what_cannot_work_is_refused_in_one_line(
     assert "Traceback" not in captured.out + captured.err
 
 
+def test_a_ray_that_died_is_told_of_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # `ray start` writes its address there, and whoever gives none is to join it.
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert main(tiny.EXPERIMENT, ["--output", str(tmp_path / "out")]) == EXIT_REFUSED
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "No Ray cluster answers at '127.0.0.1:1'" in printed
+    assert "forget one that died with `ray stop`" in printed
+
+
 def test_batch_statistics_on_several_cpu_workers_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
