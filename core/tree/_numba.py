@@ -37,10 +37,13 @@ from core.tree._sets import NUM_SLOTS
 from core.tree._settings import Settings
 from core.tree._threads import num_threads, run_all
 from core.tree._transpose import put_columns
-from core.tree._update import ROWS_TO_REGROW, close_level, open_visit
+from core.tree._update import close_level, open_visit
 
 _CACHE_LINE = 64
 _ROWS_TO_FIND_REFERENCES = 256
+_ROWS_TO_REGROW = 96
+_ROWS_TO_REGROW_NARROW = 256
+"""More where a row's columns fit into one vector, for growing anew is so much faster there."""
 _CELLS_OF_A_SLICE = 2**16
 """Fewer rows times features than this are not worth a thread of their own."""
 
@@ -62,6 +65,7 @@ class Grower:
     def __init__(
         self, settings: Settings, *, num_features: int, num_classes: int, grows_on: bool
     ) -> None:
+        width = -(-(num_classes + 1) // LANES) * LANES
         self._rules = Rules(
             num_features=num_features,
             num_classes=num_classes,
@@ -71,8 +75,9 @@ class Grower:
             by_entropy=settings.criterion is Criterion.INFORMATION_GAIN,
             rounding=rounding_constant(settings.criterion, num_classes),
             grows_on=grows_on,
+            rows_to_regrow=_ROWS_TO_REGROW_NARROW if width == LANES else _ROWS_TO_REGROW,
         )
-        self._width = -(-(num_classes + 1) // LANES) * LANES
+        self._width = width
         self._scratches: list[Scratch] = []
         self._upper_D = np.empty(num_features)
         self._terms_C = np.empty(self._width)
@@ -240,7 +245,7 @@ class Grower:
         widths = [2**depth for depth in range(min(rules.max_depth, 32))]
         num_places = 2 * min(self.num_rows, 2 ** len(widths)) - 1
         # Nodes of a level share no rows.
-        large = self.num_rows // (ROWS_TO_REGROW + 1) if rules.grows_on else 0
+        large = self.num_rows // (rules.rows_to_regrow + 1) if rules.grows_on else 0
         num_slots = min(sum(min(width, large) for width in widths), num_places)
         num_before, slots_before = before.feature_P.size, before.free_B.size
         if num_places <= num_before and num_slots <= slots_before:

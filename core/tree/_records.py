@@ -46,6 +46,8 @@ class Rules(NamedTuple):
     """The constant that rounds terms."""
     grows_on: bool
     """Whether rows will be added to the tree."""
+    rows_to_regrow: int
+    """Up to so many a node is grown anew with all below it: few of its bounds would hold."""
 
 
 class Table(NamedTuple):

@@ -27,9 +27,6 @@ from core.tree._records import (
     Visits,
 )
 
-ROWS_TO_REGROW = 96
-"""Up to so many rows a node is grown anew with all below it: few of its bounds would hold."""
-
 _SLACK = 4 * GAIN_GRID
 """More than the rounding of a gain and of what a bound takes from it, as a gain."""
 
@@ -152,7 +149,7 @@ def open_visit(
         impurity = own / weight
     is_known = places.slot_P[place] != NO_SLOT
     has_room = places.num_free_2[1] > 0  # in a deep chain of nodes it may run out
-    if rules.grows_on and count > ROWS_TO_REGROW and not is_known and has_room:
+    if rules.grows_on and count > rules.rows_to_regrow and not is_known and has_room:
         places.num_free_2[1] -= 1
         places.slot_P[place] = places.free_B[places.num_free_2[1]]
     visits.place_V[v] = place

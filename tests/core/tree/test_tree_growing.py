@@ -49,9 +49,10 @@ def test_equals_fit_tree_at_every_step(problem, criterion, max_depth, min_gain, 
 
 @pytest.mark.parametrize("criterion", list(Criterion))
 @pytest.mark.parametrize("kind", ["learnable", "soft"])
-def test_equals_fit_tree_over_many_small_steps(criterion, kind):
+@pytest.mark.parametrize("num_classes", [9, 20])  # larger nodes keep bounds in both cases
+def test_equals_fit_tree_over_many_small_steps(criterion, kind, num_classes):
     problem = random_problem(
-        4, num_samples=1200, num_features=30, num_classes=9, bits=4, labels=kind
+        4, num_samples=1200, num_features=30, num_classes=num_classes, bits=4, labels=kind
     )
     levels, labels, num_levels = problem
     options = {"criterion": criterion, "max_depth": 7}
