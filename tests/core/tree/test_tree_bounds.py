@@ -140,9 +140,10 @@ def test_lists_hold_the_rows_in_the_order_of_sides(problem, data):
 @quick
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.05, 1.0, 100.0]), st.integers(1, 30))
 def test_bounds_of_features_hold_as_rows_arrive(seed, concentration, num_new):
-    # 100 rows, so that the root keeps bounds, and then some more.
+    # 260 rows, so that the root keeps bounds, and then some more.
     generator = np.random.default_rng(seed)
-    count, num_classes, num_levels = 100 + num_new, 6, 4
+    num_old, num_classes, num_levels = 260, 6, 4
+    count = num_old + num_new
     levels = generator.integers(0, num_levels, size=(count, 5))
     labels = generator.dirichlet(np.full(num_classes, concentration), size=count)
     rules = Settings.of(
@@ -150,9 +151,9 @@ def test_bounds_of_features_hold_as_rows_arrive(seed, concentration, num_new):
     )
     samples = as_samples(levels, labels, rules)
     grower = Grower(rules, num_features=5, num_classes=num_classes, grows_on=True)
-    grower.take(as_samples(levels[:100], labels[:100], rules))
+    grower.take(as_samples(levels[:num_old], labels[:num_old], rules))
     grower.nodes()
-    grower.take(as_samples(levels[100:], labels[100:], rules))
+    grower.take(as_samples(levels[num_old:], labels[num_old:], rules))
     table, places = grower._table, grower._places
     slot = places.slot_P[0]
     assert slot != NO_SLOT
@@ -167,7 +168,7 @@ def test_bounds_of_features_hold_as_rows_arrive(seed, concentration, num_new):
         children,
         places.sides_BDL[slot],
         np.arange(count),
-        100,
+        num_old,
         sums,
         num_classes,
         0,
