@@ -2,9 +2,7 @@
 
 import logging
 import os
-import platform
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ray
-import torch
 from ray import tune
 from ray.tune.search import Searcher
 from rich.console import Console
@@ -29,11 +26,11 @@ from sweep.executors import build_trainable
 from sweep.progress import ProgressView
 from sweep.spec import SweepSpec, TrialSpec
 from sweep.store import check_storage
-from sweep.tracking import MLFLOW_VERSION, FinishedTrial, SweepRuns, connect
+from sweep.tracking import FinishedTrial, SweepRuns, connect
 from sweep.trial import TrialSettings
+from sweep.versions import version_tags
 
 EXPERIMENT = "intersection-regularization"
-COMMIT_VARIABLE = "INTERSECTION_COMMIT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,7 +315,7 @@ def _address_of_last_start() -> str | None:
     """
     folder = os.environ.get("TMPDIR", "/tmp") if sys.platform == "linux" else "/tmp"
     path = Path(os.environ.get("RAY_TMPDIR", folder), "ray", "ray_current_cluster")
-    return path.read_text().strip() if path.is_file() else None
+    return (path.read_text().strip() if path.is_file() else "") or None
 
 
 def _check_address(address: str) -> None:
@@ -376,37 +373,3 @@ def concurrency(options: RunOptions, resources: dict[str, float]) -> int:
         fits.append(resources.get("GPU", 0.0) / (options.gpus * options.workers))
     most = max(1, int(min(fits)))
     return min(most, options.max_concurrent) if options.max_concurrent else most
-
-
-def version_tags() -> dict[str, str]:
-    """What the code ran on, for every run's tags."""
-    tags = {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "ray": str(ray.__version__),
-        "mlflow": MLFLOW_VERSION,
-    }
-    commit = git_commit()
-    if commit:
-        tags[metrics.TAG_GIT_COMMIT] = commit
-    return tags
-
-
-def git_commit() -> str | None:
-    """Commit of the working copy that the code runs from, with "-dirty" where files differ.
-
-    A submitted job's copy has no history: there INTERSECTION_COMMIT may say it.
-    """
-    if COMMIT_VARIABLE in os.environ:
-        return os.environ[COMMIT_VARIABLE]
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None  # installed without its repository
-    return described.stdout.strip()
