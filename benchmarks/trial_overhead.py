@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from core.presets import preset_config
-from sweep import metrics
-from sweep.runner import RunOptions, SweepResult, run_sweep
+from sweep.engine.runner import RunOptions, SweepResult, run_sweep
 from sweep.spec import SweepSpec
+from sweep.tracking import metrics
 
 
 def measure(executor: str, num_trials: int, epochs: int) -> SweepResult:

@@ -16,8 +16,8 @@ from core.config import TrainConfig
 from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS
 from core.errors import CoreError
 from core.presets import PRESETS, preset_config
+from sweep.engine.runner import RunOptions, SweepResult, check_spec, run_sweep
 from sweep.errors import SweepError
-from sweep.runner import RunOptions, SweepResult, check_spec, run_sweep
 from sweep.spec import SweepSpec
 
 EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130

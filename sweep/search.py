@@ -28,10 +28,10 @@ from sweep.cli import (
     run_options_from,
     ui_command,
 )
+from sweep.engine.runner import check_config, load_data
+from sweep.engine.study import OBJECTIVES, SAMPLERS, Search, open_storage, open_study, run_search
 from sweep.report.search import report
-from sweep.runner import check_config, load_data
 from sweep.spec import sweep_identity
-from sweep.study import OBJECTIVES, SAMPLERS, Search, open_storage, open_study, run_search
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from sweep.engine.runner import SweepResult
 from sweep.report.summary import Spread
 from sweep.report.table import ArmTable
-from sweep.runner import SweepResult
 from sweep.spec import SweepSpec, arm_name
 
 COLORS = {"l1": "#1b6ca8", "l2": "#d1495b"}

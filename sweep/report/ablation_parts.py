@@ -5,12 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep import metrics
+from sweep.engine.runner import SweepResult
 from sweep.report.arms import draw_arms
 from sweep.report.pairs import paired_differences, show_differences, write_differences
 from sweep.report.table import ArmTable
-from sweep.runner import SweepResult
 from sweep.spec import SweepSpec
+from sweep.tracking import metrics
 
 QUANTIZED = "quantized network"
 SPARSITY = "+ sparsity"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sweep import metrics
 from sweep.report.summary import by_arm, by_seed
 from sweep.report.table import ArmTable, short
-from sweep.tracking import FinishedTrial
+from sweep.tracking import metrics
+from sweep.tracking.writer import FinishedTrial
 
 
 def draw_arms(

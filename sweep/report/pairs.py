@@ -13,7 +13,7 @@ from scipy.stats import t as student_t
 
 from sweep.report.summary import by_seed
 from sweep.report.table import short
-from sweep.tracking import FinishedTrial
+from sweep.tracking.writer import FinishedTrial
 
 CONFIDENCE = 0.95
 

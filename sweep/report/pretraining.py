@@ -5,13 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep import metrics
+from sweep.engine.runner import SweepResult
 from sweep.report.arms import draw_arms
 from sweep.report.pairs import paired_differences, show_differences, write_differences
 from sweep.report.summary import by_arm
 from sweep.report.table import ArmTable, short
-from sweep.runner import SweepResult
 from sweep.spec import SweepSpec, arm_name
+from sweep.tracking import metrics
 
 PRETRAINED, SCRATCH = "lite0", None
 """Values of `weights`."""

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweep.tracking import FinishedTrial
+from sweep.tracking.writer import FinishedTrial
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from sweep import metrics
+from sweep.engine.runner import SweepResult
 from sweep.report.summary import Spread, by_arm
-from sweep.runner import SweepResult
 from sweep.spec import SweepSpec
+from sweep.tracking import metrics
 
 COLUMNS: Mapping[str, str] = {
     "accuracy": metrics.final(metrics.TEST_ACCURACY),

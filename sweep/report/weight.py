@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.engine.runner import SweepResult
 from sweep.report.table import ArmTable
-from sweep.runner import SweepResult
 from sweep.spec import SweepSpec, arm_name
 
 TOLERANCE = 0.01

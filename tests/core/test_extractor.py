@@ -33,8 +33,8 @@ from core.fidelity import fidelity
 from core.predict import predict_split
 from core.state import TrainState
 from core.tree import DecisionTree, reason, rule_of, rules
-from sweep.store import TrialStore
-from sweep.trial import TrialRun, TrialSettings
+from sweep.engine.store import TrialStore
+from sweep.engine.trial import TrialRun, TrialSettings
 from tests.core.small import small_config, small_dataset
 from tests.sweep.tiny import TINY
 

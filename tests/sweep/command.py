@@ -14,9 +14,9 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from sweep import metrics
-from sweep.runner import EXPERIMENT
-from sweep.tracking import PARENT_TAG
+from sweep.engine.runner import EXPERIMENT
+from sweep.tracking import metrics
+from sweep.tracking.writer import PARENT_TAG
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep import metrics
 from sweep.cli import main
+from sweep.tracking import metrics
 from tests.sweep import single
 from tests.sweep.command import call, children
 

@@ -14,13 +14,14 @@ from scipy import stats
 
 from core.config import TrainConfig
 from core.presets import preset_config
-from sweep import ablation_p, ablation_parts, metrics, pretraining, sparsity_weight, tree_weight
+from sweep import ablation_p, ablation_parts, pretraining, sparsity_weight, tree_weight
 from sweep.cli import Experiment
+from sweep.engine.runner import SweepResult
 from sweep.report.ablation_parts import BOTH, QUANTIZED, SPARSITY
 from sweep.report.pairs import PairedDifference
-from sweep.runner import SweepResult
 from sweep.spec import SweepSpec, TrialSpec, arm_name
-from sweep.tracking import FinishedTrial
+from sweep.tracking import metrics
+from sweep.tracking.writer import FinishedTrial
 
 Number = Callable[[str, TrialSpec], float]
 

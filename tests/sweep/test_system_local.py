@@ -11,8 +11,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from core.config import FIELD_NAMES
-from sweep import metrics
 from sweep.cli import main
+from sweep.tracking import metrics
 from tests.sweep import failing
 from tests.sweep.command import (
     assert_each_trial_once,

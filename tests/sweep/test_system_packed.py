@@ -9,9 +9,9 @@ import pytest
 
 from core.data.packed import pack
 from core.presets import preset_config
-from sweep import metrics
 from sweep.cli import main
-from sweep.trial import TrialRun, TrialSettings
+from sweep.engine.trial import TrialRun, TrialSettings
+from sweep.tracking import metrics
 from tests.core.data.packing import make_archive
 from tests.sweep import tiny
 from tests.sweep.command import assert_each_trial_once, assert_every_epoch_once, call, children

@@ -12,10 +12,11 @@ from optuna.trial import TrialState
 
 from core.presets import preset_config
 from search_spaces.joint import PAPER_DEFAULTS
-from sweep import metrics, search
+from sweep import search
 from sweep.cli import EXIT_REFUSED
-from sweep.study import ended
-from sweep.trial import TrialRun, TrialSettings
+from sweep.engine.study import ended
+from sweep.engine.trial import TrialRun, TrialSettings
+from sweep.tracking import metrics
 from tests.sweep.command import assert_every_epoch_once, call, children, count_ended, start
 
 pytestmark = pytest.mark.slow

@@ -16,11 +16,11 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from core.config import TrainConfig
-from sweep import metrics
+from sweep.engine.store import TrialStore
+from sweep.engine.trial import Row
 from sweep.spec import TrialSpec
-from sweep.store import TrialStore
-from sweep.tracking import SweepRuns, connect
-from sweep.trial import Row
+from sweep.tracking import metrics
+from sweep.tracking.writer import SweepRuns, connect
 from tests.sweep.command import (
     assert_each_trial_once,
     assert_every_epoch_once,

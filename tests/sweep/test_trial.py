@@ -18,10 +18,10 @@ from core.data.field_guide._cache import CACHE_VARIABLE
 from core.data.images import ArrayImages, Rows
 from core.model import build_model
 from core.tree import DecisionTree
-from sweep import metrics
+from sweep.engine.store import TrialStore, check_storage
+from sweep.engine.trial import Row, TrialRun, TrialSettings
 from sweep.errors import SweepError
-from sweep.store import TrialStore, check_storage
-from sweep.trial import Row, TrialRun, TrialSettings
+from sweep.tracking import metrics
 from tests.sweep.tiny import TINY
 
 

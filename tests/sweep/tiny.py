@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from core.config import TrainConfig
-from sweep import metrics
 from sweep.cli import Experiment, main
-from sweep.runner import SweepResult
+from sweep.engine.runner import SweepResult
 from sweep.spec import SweepSpec
+from sweep.tracking import metrics
 
 TINY = {
     "feature_dim": 8,

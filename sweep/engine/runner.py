@@ -19,16 +19,16 @@ from rich.console import Console
 from core.backbones import check_backbone
 from core.config import TrainConfig
 from core.data import Dataset, check_dataset, load_dataset
-from sweep import metrics
-from sweep.callback import SweepCallback
+from sweep.engine.callback import SweepCallback
+from sweep.engine.executors import build_trainable
+from sweep.engine.progress import ProgressView
+from sweep.engine.store import check_storage
+from sweep.engine.trial import TrialSettings
+from sweep.engine.versions import version_tags
 from sweep.errors import SweepError
-from sweep.executors import build_trainable
-from sweep.progress import ProgressView
 from sweep.spec import SweepSpec, TrialSpec
-from sweep.store import check_storage
-from sweep.tracking import FinishedTrial, SweepRuns, connect
-from sweep.trial import TrialSettings
-from sweep.versions import version_tags
+from sweep.tracking import metrics
+from sweep.tracking.writer import FinishedTrial, SweepRuns, connect
 
 EXPERIMENT = "intersection-regularization"
 

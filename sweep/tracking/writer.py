@@ -26,11 +26,11 @@ from mlflow.environment_variables import (
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from sweep import metrics
+from sweep.engine.store import TrialStore
+from sweep.engine.trial import Row
 from sweep.errors import SweepError
 from sweep.spec import TrialSpec
-from sweep.store import TrialStore
-from sweep.trial import Row
+from sweep.tracking import metrics
 
 PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"

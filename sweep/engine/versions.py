@@ -8,8 +8,8 @@ from pathlib import Path
 import ray
 import torch
 
-from sweep import metrics
-from sweep.tracking import MLFLOW_VERSION
+from sweep.tracking import metrics
+from sweep.tracking.writer import MLFLOW_VERSION
 
 COMMIT_VARIABLE = "INTERSECTION_COMMIT"
 

@@ -25,8 +25,8 @@ from core.extractor import TrainedExtractor, attribute_matches
 from core.image_options import ImageOptions
 from core.state import TrainState
 from core.tree import DecisionTree, draw_tree
-from sweep import metrics
-from sweep.store import TrialStore
+from sweep.engine.store import TrialStore
+from sweep.tracking import metrics
 
 Row = dict[str, float]
 PICTURED_DEPTH = 4

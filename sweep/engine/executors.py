@@ -10,7 +10,7 @@ from ray.train.torch import TorchTrainer, get_device
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from core.distributed import rank
-from sweep.trial import TrialRun, TrialSettings, set_threads
+from sweep.engine.trial import TrialRun, TrialSettings, set_threads
 
 DRIVER_RESOURCES = {"CPU": 0.0, "node:__internal_head__": 0.001}
 """A Train driver only waits. Were it to hold CPUs, even a hundredth, two workers would not fit on

@@ -16,15 +16,15 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from core.config import TrainConfig
 from core.data import Dataset
-from sweep import metrics
-from sweep.callback import SweepCallback
+from sweep.engine.callback import SweepCallback
+from sweep.engine.progress import ProgressView
+from sweep.engine.runner import RunOptions, concurrency, open_sweep, start_ray, tune_trials
+from sweep.engine.store import TrialStore
+from sweep.engine.trial import TrialSettings
 from sweep.errors import SweepError
-from sweep.progress import ProgressView
-from sweep.runner import RunOptions, concurrency, open_sweep, start_ray, tune_trials
 from sweep.spec import SEARCH_ARM, TrialSpec
-from sweep.store import TrialStore
-from sweep.tracking import FinishedTrial, SweepRuns
-from sweep.trial import TrialSettings
+from sweep.tracking import metrics
+from sweep.tracking.writer import FinishedTrial, SweepRuns
 
 OBJECTIVES = {
     "minival-accuracy": metrics.MINIVAL_ACCURACY,

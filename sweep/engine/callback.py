@@ -7,11 +7,11 @@ from ray import cloudpickle
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from sweep.progress import ProgressView
+from sweep.engine.progress import ProgressView
+from sweep.engine.store import TrialStore
+from sweep.engine.trial import TrialSettings
 from sweep.spec import SEARCH_ARM, TrialSpec
-from sweep.store import TrialStore
-from sweep.tracking import SweepRuns
-from sweep.trial import TrialSettings
+from sweep.tracking.writer import SweepRuns
 
 
 class SweepCallback(Callback):

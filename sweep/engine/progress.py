@@ -8,8 +8,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweep import metrics
-from sweep.trial import Row
+from sweep.engine.trial import Row
+from sweep.tracking import metrics
 
 _LINE_SECONDS = 10.0
 

@@ -1,0 +1,1 @@
+"""What runs a sweep: Ray on this machine or a cluster, trials, their storage, progress."""

@@ -1,0 +1,1 @@
+"""MLflow: what a sweep writes there, and what is read back."""
