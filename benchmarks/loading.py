@@ -28,7 +28,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from core.data import Split, load_dataset
-from core.data.archive import Archive
+from core.data.archives import Archive
 from core.data.packed import pack
 from core.image_options import ImageOptions
 

@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from core.algorithm import fit
 from core.config import TrainConfig
 from core.data import Dataset, load_dataset
-from core.data.archive import Archive
+from core.data.archives import Archive
 from core.data.packed import pack
 from core.model import IntersectionModel, build_model
 from core.presets import preset_config

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data._archive_files import Layout
-from core.data._cub_attributes import _read_line_by_line, read_attribute_labels
+from core.data.archives.cub_attributes import read_attribute_labels, read_line_by_line
+from core.data.archives.files import Layout
 
 NUM_IMAGES = 11788
 NUM_ATTRIBUTES = 312
@@ -40,7 +40,7 @@ def main() -> None:
             lambda: read_attribute_labels(path, images, attributes, layout), options.repeats
         )
         by_line = _seconds(
-            lambda: _read_line_by_line(path.read_bytes(), path, images, attributes), 1
+            lambda: read_line_by_line(path.read_bytes(), path, images, attributes), 1
         )
     print(f"{options.images * NUM_ATTRIBUTES} lines, CPU time in bulk: {bulk:.2f} s")
     print(f"line by line: {by_line:.2f} s, {by_line / bulk:.1f} times as long")

@@ -20,9 +20,13 @@ from rich.progress import track
 
 from core.command import OneLineParser
 from core.errors import ConfigError, CoreError, DataError
-from core.extractor import AttributeExtractor, binarize, load_picture
-from core.extractor._matches import matched
-from core.extractor._pictures import SUFFIXES
+from core.extractor import (
+    PICTURE_SUFFIXES,
+    AttributeExtractor,
+    binarize,
+    load_picture,
+    matched,
+)
 
 __all__ = ["extract_pictures", "find_pictures", "main"]
 
@@ -49,12 +53,14 @@ def find_pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{str(folder)!r} is no folder: give the one that holds the pictures.")
     found = [
-        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
     ]
     if not found:
         raise DataError(
             f"{str(folder)!r} holds no picture: looked below it for files that end in "
-            f"{', '.join(SUFFIXES)}."
+            f"{', '.join(PICTURE_SUFFIXES)}."
         )
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
@@ -272,7 +278,7 @@ def _parser() -> argparse.ArgumentParser:
         "images",
         type=Path,
         metavar="IMAGES_DIR",
-        help=f"folder of pictures, searched recursively: {', '.join(SUFFIXES)}",
+        help=f"folder of pictures, searched recursively: {', '.join(PICTURE_SUFFIXES)}",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FILE", help="table to write: .parquet"

@@ -1,6 +1,5 @@
 """Trunks by name, with their first weights."""
 
-import difflib
 import functools
 
 import torch
@@ -22,7 +21,7 @@ from core.backbones._weights import (
     rename_in_order,
 )
 from core.config import TrainConfig, TrunkNorm
-from core.errors import ConfigError
+from core.errors import ConfigError, did_you_mean
 
 _CONV = "conv"
 _MLP = "mlp"
@@ -118,8 +117,7 @@ def check_trunk(name: str) -> None:
         known = timm.list_pretrained(f"{architecture}.*")
     else:
         known = [*timm.list_models(), *(() if prefix else (_CONV, _PMG))]
-    close = difflib.get_close_matches(timm_name, known, n=1)
-    hint = f" Did you mean {prefix + close[0]!r}?" if close else ""
+    hint = did_you_mean(timm_name, known, prefix=prefix)
     raise ConfigError(
         f"`trunk` must be 'conv', a timm model, or 'pmg:' and a timm model, but got {name!r}.{hint}"
     )

@@ -1,15 +1,14 @@
 """Datasets: images, classes, and the attributes that training never sees."""
 
-from core.data._registry import (
+from core.data.bundled import FieldGuideParams, load_digits, load_field_guide
+from core.data.registry import (
     BUNDLED_DATASETS,
     DATASETS,
     PACKED_DATASETS,
     check_dataset,
     load_dataset,
 )
-from core.data._types import Dataset, Split
-from core.data.digits import load_digits
-from core.data.field_guide import FieldGuideParams, load_field_guide
+from core.data.types import Dataset, Split
 
 __all__ = [
     "BUNDLED_DATASETS",

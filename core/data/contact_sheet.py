@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.command import OneLineParser
-from core.data._registry import DATASETS, load_dataset
-from core.data._sheet import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
-from core.data._types import Dataset, Split
+from core.data.registry import DATASETS, load_dataset
+from core.data.types import Dataset, Split
+from core.data.views import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
 from core.errors import ConfigError, CoreError
 from core.presets import preset_config
 

@@ -16,12 +16,19 @@ from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
+from core.cache import default_cache_dir
 from core.command import OneLineParser
-from core.data._description import attributes_of, print_description, summarize_splits
-from core.data._sheet import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
-from core.data.field_guide._cache import default_cache_dir
-from core.data.packed import Manifest, localize, open_table, read_columns, verify
-from core.data.packed._place import StrPath
+from core.data.packed import Manifest, StrPath, localize, open_table, read_columns, verify
+from core.data.views import (
+    DPI,
+    FORMATS,
+    Cell,
+    attributes_in_words,
+    attributes_of,
+    draw_sheet,
+    print_description,
+    summarize_splits,
+)
 from core.errors import ConfigError, CoreError, DataError
 
 __all__ = ["main", "packed_sheet"]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.data._types import Split
+from core.data.types import Split
 from core.errors import ConfigError
 
 

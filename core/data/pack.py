@@ -15,16 +15,16 @@ from typing import Any
 from rich.console import Console
 
 from core.command import OneLineParser, shown_size
-from core.data._packing_progress import PackingProgress
-from core.data.archive import Archive
-from core.data.archives import ARCHIVES, read_archive
-from core.data.packed import Manifest, pack
-from core.data.packed._pack import (
+from core.data.archives import ARCHIVES, Archive, read_archive
+from core.data.packed import (
     DEFAULT_IMAGE_SIZE,
     DEFAULT_MAX_UNREADABLE,
     DEFAULT_QUALITY,
     DEFAULT_ROWS_PER_SHARD,
+    Manifest,
+    pack,
 )
+from core.data.packed.progress import PackingProgress
 from core.errors import ConfigError, CoreError
 
 __all__ = ["main"]

@@ -6,14 +6,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from core.extractor._matches import AttributeMatch, attribute_matches, binarize
-from core.extractor._pictures import load_picture
+from core.extractor._matches import AttributeMatch, attribute_matches, binarize, matched
+from core.extractor._pictures import PICTURE_SUFFIXES, load_picture
 from core.extractor._trained import TrainedExtractor
 
 if TYPE_CHECKING:
     from core.extractor._estimator import AttributeExtractor, Extraction
 
 __all__ = [
+    "PICTURE_SUFFIXES",
     "AttributeExtractor",
     "AttributeMatch",
     "Extraction",
@@ -21,6 +22,7 @@ __all__ = [
     "attribute_matches",
     "binarize",
     "load_picture",
+    "matched",
 ]
 
 

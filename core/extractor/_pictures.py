@@ -15,7 +15,10 @@ from core.errors import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".pgm"),
+    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
+)
 """Endings of the files that are taken for pictures."""
 
 _MODES = {1: "L", 3: "RGB"}
@@ -86,7 +89,7 @@ def _centre(
     """What evaluation shows the network of a packed image."""
     import torch
 
-    from core.data._crops import centre_crop, resized_shape, write_crop
+    from core.data.decoding import centre_crop, resized_shape, write_crop
 
     height, width, channels = pixels_HWC.shape
     crop = centre_crop(*resized_shape(height, width, resize_size), size)

@@ -10,7 +10,7 @@ import torch
 from core.algorithm import fit
 from core.config import TrainConfig
 from core.data import Dataset, Split
-from core.data._splits import stratified_holdout
+from core.data.splits import stratified_holdout
 from core.errors import ConfigError, DataError
 from core.extractor._inputs import Images
 from core.state import TrainState

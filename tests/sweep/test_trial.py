@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from core import AttributeExtractor
+from core.cache import CACHE_VARIABLE
 from core.config import TrainConfig
 from core.data import load_dataset
-from core.data.field_guide._cache import CACHE_VARIABLE
 from core.data.images import ArrayImages, Rows
 from core.model import build_model
 from core.tree import DecisionTree

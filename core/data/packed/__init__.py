@@ -11,15 +11,28 @@ A packed dataset is a folder, local or of an object store::
 """
 
 from core.data.packed._manifest import Manifest, Shard, Skipped
-from core.data.packed._pack import Progress, pack
+from core.data.packed._place import StrPath
 from core.data.packed._read import localize, open_table, read_columns, verify
 from core.data.packed._schema import packed_schema
+from core.data.packed._write import (
+    DEFAULT_IMAGE_SIZE,
+    DEFAULT_MAX_UNREADABLE,
+    DEFAULT_QUALITY,
+    DEFAULT_ROWS_PER_SHARD,
+    Progress,
+    pack,
+)
 
 __all__ = [
+    "DEFAULT_IMAGE_SIZE",
+    "DEFAULT_MAX_UNREADABLE",
+    "DEFAULT_QUALITY",
+    "DEFAULT_ROWS_PER_SHARD",
     "Manifest",
     "Progress",
     "Shard",
     "Skipped",
+    "StrPath",
     "localize",
     "open_table",
     "pack",

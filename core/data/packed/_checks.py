@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.data.archive import Archive
+from core.data.archives import Archive
 from core.errors import ConfigError, DataError
 
 

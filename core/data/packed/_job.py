@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.data.archive import Archive
+from core.data.archives import Archive
 from core.data.packed._manifest import MANIFEST
 from core.data.packed._place import Place
 from core.errors import DataError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from core.data.archive import Check
+from core.data.archives import Check
 from core.data.packed._place import Place, StrPath
 from core.errors import DataError
 

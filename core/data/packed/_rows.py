@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from core.data.archive import Archive
-from core.data.packed._images import Box, ImageTask, StoredImage
+from core.data.archives import Archive
+from core.data.packed._encode import Box, ImageTask, StoredImage
 from core.data.packed._schema import (
     ATTRIBUTES,
     CRC32,

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from core.data.archive import Archive
+from core.data.archives import Archive
 
 IMAGE_SIZE = (24, 18)
 """Width and height of the images that are written."""
@@ -23,7 +23,7 @@ IMAGE_SIZE = (24, 18)
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """One row an object, as in `core.data.archive.Archive`."""
+    """One row an object, as in `core.data.archives.Archive`."""
 
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from core.data.archive import Archive, Check
+from core.data.archives import Archive, Check
 
 CLASS_NAMES = ("auk", "bee eater", "crow")
 ATTRIBUTE_NAMES = ("has_crest::yes", "has_stripes", "flies", "swims")

@@ -11,12 +11,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from core.data._description import print_description, summarize_splits
-from core.data._sheet import attributes_in_words
-from core.data._summary import summarize
-from core.data.archive import Archive, Check
+from core.data.archives import Archive, Check
 from core.data.describe import main, packed_sheet
 from core.data.packed import Manifest, open_table, pack, read_columns
+from core.data.views import attributes_in_words, print_description, summarize, summarize_splits
 from core.errors import ConfigError, DataError
 from tests.core.data.packing import make_archive
 

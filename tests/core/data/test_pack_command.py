@@ -13,10 +13,10 @@ from PIL import Image
 from rich.console import Console
 
 from core.command import shown_size
-from core.data._packing_progress import PackingProgress, progress_line
 from core.data.archives import ARCHIVES, read_archive
 from core.data.pack import main
 from core.data.packed import Manifest, Progress, open_table, verify
+from core.data.packed.progress import PackingProgress, progress_line
 from tests.core.data.archives_on_disk import small_table, write_archive, write_awa2
 from tests.core.data.packing import files_below, pixels
 

@@ -1,0 +1,22 @@
+"""The paper's archives as they unpack: a reader for each, and the one table that all return.
+
+A new archive is a module here with a reader that returns an `Archive`, and a line in `_readers.py`.
+"""
+
+from core.data.archives._apascal import read_apascal
+from core.data.archives._awa2 import read_awa2
+from core.data.archives._ayahoo import read_ayahoo
+from core.data.archives._cub import read_cub
+from core.data.archives._readers import ARCHIVES, read_archive
+from core.data.archives._table import Archive, Check
+
+__all__ = [
+    "ARCHIVES",
+    "Archive",
+    "Check",
+    "read_apascal",
+    "read_archive",
+    "read_awa2",
+    "read_ayahoo",
+    "read_cub",
+]

@@ -1,0 +1,9 @@
+"""Data sets made or shipped here, held in memory.
+
+A new one is a module here with a function that returns a `core.data.Dataset`.
+"""
+
+from core.data.bundled.digits import load_digits
+from core.data.bundled.field_guide import FieldGuideParams, load_field_guide
+
+__all__ = ["FieldGuideParams", "load_digits", "load_field_guide"]

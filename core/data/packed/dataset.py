@@ -1,0 +1,107 @@
+"""A packed dataset cut into its splits, its images left where they are.
+
+Shape letters: N samples, A attributes.
+"""
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from core.cache import default_cache_dir
+from core.data.decoding import DecodePool, Decoder
+from core.data.images import Rows
+from core.data.packed import Manifest, localize, open_table
+from core.data.packed._pictures import PackedPictures
+from core.data.packed._source import PackedImages
+from core.data.splits import require_seed, stratified_group_holdout
+from core.data.types import Dataset, Split
+from core.errors import ConfigError, DataError
+from core.image_options import ImageOptions
+
+_MINIVAL_SHARE = 0.1
+"""Of the training part."""
+
+
+def load_packed(
+    name: str,
+    root: str | PathLike[str],
+    *,
+    images: ImageOptions,
+    split_seed: int,
+    cache_dir: str | PathLike[str] | None,
+    num_workers: int,
+) -> Dataset:
+    """Memory-map a packed dataset; see `core.data.load_dataset` for the arguments and errors."""
+    require_seed("split_seed", split_seed)
+    manifest = _manifest(name, root)
+    if manifest.image_size is not None and (images.resize_size or 0) > manifest.image_size:
+        raise ConfigError(
+            f"`resize_size` must be at most {manifest.image_size}, the size that {str(root)!r} was "
+            f"packed at, but got {images.resize_size}: lower it, or pack at a larger size."
+        )
+    folder = localize(root, default_cache_dir() if cache_dir is None else cache_dir)
+    table = open_table(folder)
+    labels_N = table.column("label").to_numpy().astype(np.int64)
+    attributes_NA = _attributes(table.column("attributes"), len(manifest.attribute_names))
+    is_test_N = table.column("is_test").to_numpy()
+    test, rest = np.flatnonzero(is_test_N), np.flatnonzero(~is_test_N)
+    for part, rows in (("training", rest), ("test", test)):
+        if not len(rows):
+            raise DataError(f"{str(root)!r} must have images of both parts, but has no {part} one.")
+    # Objects of one image share its pixels, so they stay on one side.
+    _, image_N = np.unique(table.column("file").to_numpy(), return_inverse=True)
+    is_minival = stratified_group_holdout(
+        labels_N[rest], image_N[rest], round(_MINIVAL_SHARE * len(rest)), seed=split_seed
+    )
+    if not is_minival.any():
+        raise DataError(
+            f"{str(root)!r} must have enough training images to cut a tenth off for minival, but "
+            f"has {len(rest)}."
+        )
+    pool = DecodePool(Decoder(PackedPictures(folder), images), num_workers=num_workers)
+
+    def part_of(rows: Rows) -> Split:
+        return Split(
+            images=PackedImages(pool, rows, fingerprint=manifest.fingerprint),
+            labels_N=labels_N[rows],
+            attributes_NA=attributes_NA[rows],
+        )
+
+    return Dataset(
+        name=name,
+        class_names=manifest.class_names,
+        attribute_names=manifest.attribute_names,
+        train=part_of(rest[~is_minival]),
+        minival=part_of(rest[is_minival]),
+        test=part_of(test),
+    )
+
+
+def _manifest(name: str, root: str | PathLike[str]) -> Manifest:
+    shown = str(root)
+    if "://" not in shown:
+        if not Path(root).is_dir():
+            raise DataError(
+                f"`root` must be the folder, or s3:// or gs:// URI, of the packed dataset "
+                f"{name!r}, but {shown!r} is no folder."
+            )
+        if not (Path(root) / "manifest.json").is_file():
+            raise DataError(
+                f"{shown!r} has no manifest.json, so it is no packed dataset. If it is the archive "
+                f"as it unpacks, run `python -m core.data.pack {name} --root {shown} --out PATH`, "
+                "and give PATH; if packing was interrupted, run the same command again."
+            )
+    manifest = Manifest.read(root)
+    if manifest.name != name:
+        raise DataError(
+            f"{shown!r} must hold the packed dataset {name!r}, but holds {manifest.name!r}."
+        )
+    return manifest
+
+
+def _attributes(column: pa.ChunkedArray, width: int) -> npt.NDArray[np.bool_]:
+    flat = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return np.concatenate(flat).reshape(-1, width)

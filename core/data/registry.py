@@ -1,0 +1,164 @@
+"""Datasets by name."""
+
+from collections.abc import Callable
+from os import PathLike
+
+from core.data.bundled import FieldGuideParams, load_digits, load_field_guide
+from core.data.types import Dataset
+from core.errors import ConfigError, did_you_mean
+from core.image_options import ImageOptions
+
+_StrPath = str | PathLike[str]
+_Loader = Callable[[ImageOptions, int, _StrPath | None], Dataset]
+
+_LOADERS: dict[str, _Loader] = {
+    "digits": lambda images, split_seed, cache_dir: load_digits(split_seed=split_seed),
+    "field_guide": lambda images, split_seed, cache_dir: load_field_guide(
+        _field_guide_params(images), split_seed=split_seed, cache_dir=cache_dir
+    ),
+}
+_RENDERED_DATASETS = ("field_guide",)
+
+BUNDLED_DATASETS: tuple[str, ...] = tuple(_LOADERS)
+"""Made or shipped here, held in memory."""
+
+PACKED_DATASETS: tuple[str, ...] = ("cub", "awa2", "apascal", "ayahoo")
+"""Packed from their archives by `core.data.pack`, decoded while training."""
+
+DATASETS: tuple[str, ...] = BUNDLED_DATASETS + PACKED_DATASETS
+"""Names that `load_dataset` knows."""
+
+
+def load_dataset(
+    name: str,
+    *,
+    root: _StrPath | None = None,
+    images: ImageOptions | None = None,
+    split_seed: int = 0,
+    cache_dir: _StrPath | None = None,
+    num_workers: int = 0,
+) -> Dataset:
+    """Load a dataset by name.
+
+    Images of a packed dataset stay in its memory-mapped files, which processes of one machine
+    share. They are decoded, resized and cropped batch by batch; minival is a tenth of the training
+    part, each class its share, and holds all objects of an image or none.
+
+    Parameters
+    ----------
+    name
+        One of `DATASETS`.
+    root
+        Where `python -m core.data.pack` put a packed dataset: a folder, or an s3:// or gs:// URI,
+        from which it is copied to `cache_dir` once. The bundled datasets have none and refuse it.
+    images
+        `TrainConfig.image_options`: sizes and augmentation of a packed dataset's images, or the
+        size that those of "field_guide" are drawn at. "digits" has one size, and no bundled dataset
+        is augmented.
+    split_seed
+        Seed that cuts minival from the training part; the test split does not depend on it.
+    cache_dir
+        Where made data and copies are kept. None for the folder that the environment variable
+        INTERSECTION_CACHE names, else ``~/.cache/intersection-regularization``.
+    num_workers
+        Processes that decode a packed dataset's images ahead of their use; 0 decodes them in this
+        one. It changes no pixel.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown, if a bundled dataset is given a `root`, workers or a packed one's
+        sizes, if a packed one lacks them or was packed at a smaller size, if `image_size` is given
+        for a dataset that is not drawn or lies outside [16, 512], or if `split_seed` is negative.
+    DataError
+        If `root` holds no packed dataset of that name, or a damaged one.
+
+    Examples
+    --------
+    >>> load_dataset("digits").num_classes
+    10
+    >>> load_dataset("field_guide", images=ImageOptions(image_size=64)).image_shape
+    (3, 64, 64)
+    >>> options = ImageOptions(resize_size=550, crop_size=448, augmentation="crop_flip")
+    >>> load_dataset("cub", root="packed/cub", images=options).image_shape  # doctest: +SKIP
+    (3, 448, 448)
+    """
+    images = images or ImageOptions()
+    check_dataset(name, root=root, images=images, num_workers=num_workers)
+    if root is None:
+        return _LOADERS[name](images, split_seed, cache_dir)
+    # Imported here: torchvision takes seconds, and the bundled datasets do without.
+    from core.data.packed.dataset import load_packed
+
+    return load_packed(
+        name,
+        root,
+        images=images,
+        split_seed=split_seed,
+        cache_dir=cache_dir,
+        num_workers=num_workers,
+    )
+
+
+def check_dataset(
+    name: str, *, root: _StrPath | None, images: ImageOptions, num_workers: int = 0
+) -> None:
+    """Refuse what `load_dataset` would refuse before it looks at any file.
+
+    Raises
+    ------
+    ConfigError
+        As `load_dataset`.
+    """
+    if name not in DATASETS:
+        known = ", ".join(repr(known_name) for known_name in DATASETS)
+        raise ConfigError(f"Dataset {name!r} is none of {known}.{did_you_mean(name, DATASETS)}")
+    if num_workers < 0:
+        raise ConfigError(f"`num_workers` must be at least 0, but got {num_workers}.")
+    if images.image_size is not None:
+        _check_image_size(name, images)
+    if name in PACKED_DATASETS:
+        if root is None:
+            raise ConfigError(
+                f"`root` must say where {name!r} was packed, but is None. Pack its archive with "
+                f"`python -m core.data.pack {name} --root DIR --out PATH`, and give PATH."
+            )
+        if not images.decodes:
+            raise ConfigError(
+                f"`resize_size` and `crop_size` must be given for {name!r}, whose images have many "
+                "sizes, such as the 550 and 448 of its preset."
+            )
+        return
+    if root is not None:
+        raise ConfigError(
+            f"`root` must be None for {name!r}, which is bundled and reads no files, but got "
+            f"{str(root)!r}: leave it out."
+        )
+    if images.decodes:
+        remedy = "give `image_size`" if name in _RENDERED_DATASETS else "leave them out"
+        raise ConfigError(
+            f"`resize_size` and `crop_size` must be None for {name!r}, whose images have one size "
+            f"and are not decoded, but got {images.resize_size} and {images.crop_size}: {remedy}."
+        )
+    if num_workers:
+        raise ConfigError(
+            f"`num_workers` must be 0 for {name!r}, whose images are held in memory, but got "
+            f"{num_workers}: leave it out."
+        )
+
+
+def _check_image_size(name: str, images: ImageOptions) -> None:
+    if name not in _RENDERED_DATASETS:
+        own = "are decoded" if name in PACKED_DATASETS else "have one size"
+        remedy = "give `resize_size` and `crop_size`" if name in PACKED_DATASETS else "leave it out"
+        raise ConfigError(
+            f"`image_size` must be None for {name!r}, whose images {own} and are not drawn, but "
+            f"got {images.image_size}: {remedy}, or take {', '.join(_RENDERED_DATASETS)}."
+        )
+    _field_guide_params(images)  # refuses what the renderer cannot draw
+
+
+def _field_guide_params(images: ImageOptions) -> FieldGuideParams:
+    if images.image_size is None:
+        return FieldGuideParams()
+    return FieldGuideParams(image_size=images.image_size)
