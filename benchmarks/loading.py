@@ -44,12 +44,12 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         archive = _generate(Path(folder) / "images", arguments.images)
-        pack(archive, Path(folder) / "packed", image_size=None, num_workers=1)
+        pack(archive, Path(folder) / "packed", shorter_side=None, num_workers=1)
         test = np.flatnonzero(archive.is_test_N).tolist()
 
         def split(num_workers: int) -> Split:
             root = Path(folder) / "packed"
-            return load_dataset("cub", root=root, images=OPTIONS, num_workers=num_workers).test
+            return load_dataset("cub", data=root, images=OPTIONS, num_workers=num_workers).test
 
         packed = split(NUM_WORKERS)
         runs: dict[str, Callable[[], float]] = {

@@ -87,7 +87,8 @@ def _training_flops(config: TrainConfig) -> float:
     size = config.crop_size or 0
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(2, 3, size, size)).logits_BK.sum().backward()
-    return counter.get_total_flops() / 2
+    total: int = counter.get_total_flops()
+    return total / 2
 
 
 def _tree_sums(samples: int, num_classes: int) -> float:
@@ -126,8 +127,8 @@ def _dataset(folder: Path, steps: int) -> Dataset:
         attributes_NA=np.ones((count, 1), dtype=np.bool_),
         attributes_per_class=False,
     )
-    pack(archive, folder / "packed", image_size=None, num_workers=1)
-    return load_dataset("cub", root=folder / "packed", images=CONFIG.image_options, num_workers=2)
+    pack(archive, folder / "packed", shorter_side=None, num_workers=1)
+    return load_dataset("cub", data=folder / "packed", images=CONFIG.image_options, num_workers=2)
 
 
 def _parse_arguments() -> argparse.Namespace:

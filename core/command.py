@@ -1,10 +1,14 @@
 """What commands share."""
 
 import argparse
+import dataclasses
 import json
-from typing import Any, NoReturn
+from types import NoneType
+from typing import Any, NoReturn, get_args
 
-from core.config import FIELD_NAMES, did_you_mean
+from core.config import FIELD_NAMES, TrainConfig, did_you_mean
+
+_FIELD_TYPES = {field.name: field.type for field in dataclasses.fields(TrainConfig)}
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -14,8 +18,24 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
+def add_set_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--set FIELD=VALUE`, which may be repeated; the pairs come as `options.set`."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        type=assignment,
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change a field of TrainConfig, on top of the dataset's preset; may be repeated",
+    )
+
+
 def assignment(text: str) -> tuple[str, Any]:
     """A field of TrainConfig and its new value, for `--set FIELD=VALUE`.
+
+    Values are JSON or plain words, and Python's `None`, `True` and `False` as a config prints them.
+    Where a field may be None, `none`, `None` and `null` all say so; elsewhere `none` is a word, as
+    in `feature_activation=none`.
 
     Raises
     ------
@@ -27,6 +47,11 @@ def assignment(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"must be FIELD=VALUE, but got {text!r}")
     if key not in FIELD_NAMES:
         raise argparse.ArgumentTypeError(f"{key!r} is no field of TrainConfig.{did_you_mean(key)}")
+    types = get_args(_FIELD_TYPES[key]) or (_FIELD_TYPES[key],)
+    if NoneType in types and value in ("none", "None"):
+        return key, None
+    if bool in types and value in ("True", "False"):
+        return key, value == "True"
     try:
         return key, json.loads(value)
     except json.JSONDecodeError:

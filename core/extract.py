@@ -1,6 +1,6 @@
 """What a trained extractor says of every picture in a folder, as one Parquet table.
 
-``python -m core.extract MODEL_DIR IMAGES_DIR --out features.parquet``
+``python -m core.extract MODEL_DIR IMAGES_DIR --output features.parquet``
 """
 
 import argparse
@@ -143,13 +143,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the table; the command's entry point."""
     parser = _parser()
     options = parser.parse_args(argv)
-    out: Path = options.out
+    out: Path = options.output
     if out.suffix.lower() != ".parquet":
-        parser.error(f"--out must end in .parquet, but got {str(out)!r}.")
+        parser.error(f"--output must end in .parquet, but got {str(out)!r}.")
     if not out.parent.is_dir():
-        parser.error(f"--out lies in {str(out.parent)!r}, which is no folder: make it first.")
+        parser.error(f"--output lies in {str(out.parent)!r}, which is no folder: make it first.")
     if out.is_dir():
-        parser.error(f"--out must be a file, but {str(out)!r} is a folder.")
+        parser.error(f"--output must be a file, but {str(out)!r} is a folder.")
     if options.batch_size < 1:
         parser.error(f"--batch-size must be at least 1, but got {options.batch_size}.")
     try:
@@ -267,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m core.extract",
         description="Write levels, attributes, classes and the tree's reason for every picture in "
         "a folder, as a Parquet table.",
-        epilog="example: python -m core.extract artifacts pictures --out features.parquet. "
+        epilog="example: python -m core.extract artifacts pictures --output features.parquet. "
         "Exit code: 0, 1 if a picture could not be read (the others are written), 2 for a refusal.",
         allow_abbrev=False,
     )
@@ -281,7 +281,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"folder of pictures, searched recursively: {', '.join(PICTURE_SUFFIXES)}",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="table to write: .parquet"
+        "--output", required=True, type=Path, metavar="FILE", help="table to write: .parquet"
     )
     parser.add_argument(
         "--batch-size",

@@ -287,7 +287,7 @@ def check_data(dataset: str, data: str | None, loader_workers: int) -> None:
     elif data is None:
         raise SweepError(
             f"--dataset {dataset} needs --data PATH, where `python -m core.data.pack {dataset} "
-            "--root DIR --out PATH` put it."
+            "--root DIR --output PATH` put it."
         )
     elif "://" not in data and not Path(data).is_dir():
         raise SweepError(

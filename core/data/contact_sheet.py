@@ -1,6 +1,6 @@
 """A page of pictures from a dataset, each with the attributes recorded for it.
 
-``python -m core.data.contact_sheet --dataset field_guide --image-size 96 --out sheet.png``
+``python -m core.data.contact_sheet --dataset field_guide --set image_size=96 --output sheet.png``
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from core.command import OneLineParser
+from core.command import OneLineParser, add_set_argument
 from core.data.registry import DATASETS, load_dataset
 from core.data.types import Dataset, Split
 from core.data.views import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
@@ -78,11 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write a contact sheet; the command's entry point."""
     parser = _parser()
     options = parser.parse_args(argv)
-    out: Path = options.out
+    out: Path = options.output
     if out.suffix.lower() not in FORMATS:
-        parser.error(f"--out must end in {', '.join(FORMATS)}, but got {str(out)!r}.")
+        parser.error(f"--output must end in {', '.join(FORMATS)}, but got {str(out)!r}.")
     if not out.parent.is_dir():
-        parser.error(f"--out lies in {str(out.parent)!r}, which is no folder: make it first.")
+        parser.error(f"--output lies in {str(out.parent)!r}, which is no folder: make it first.")
     try:
         figure = contact_sheet(
             _load(options),
@@ -111,14 +111,12 @@ def _first_rows(dataset: Dataset, part: Split, per_class: int) -> list[int]:
 
 
 def _load(options: argparse.Namespace) -> Dataset:
-    config = preset_config(options.dataset)
-    if options.image_size is not None:
-        config = config.replace({"image_size": options.image_size})
+    config = preset_config(options.dataset).replace(dict(options.set))
     return load_dataset(
         options.dataset,
-        root=options.root,
+        data=options.data,
         images=config.image_options,
-        split_seed=options.split_seed,
+        split_seed=config.split_seed,
         cache_dir=options.cache_dir,
     )
 
@@ -127,13 +125,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="python -m core.data.contact_sheet",
         description="Write a page of pictures from a dataset, each with its class and attributes.",
-        epilog="example: python -m core.data.contact_sheet --dataset field_guide --image-size 96 "
-        "--out sheet.png",
+        epilog="example: python -m core.data.contact_sheet --dataset field_guide "
+        "--set image_size=96 --output sheet.png",
         allow_abbrev=False,
     )
     parser.add_argument("--dataset", required=True, help=f"one of {', '.join(DATASETS)}")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="page to write: .png, .pdf or .svg"
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="page to write: .png, .pdf or .svg",
     )
     parser.add_argument(
         "--split",
@@ -147,16 +149,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--columns", type=int, default=6, metavar="N", help="images in a row (default: 6)"
     )
-    parser.add_argument(
-        "--image-size",
-        type=int,
-        metavar="PIXELS",
-        help="draw field_guide's images at this size, 16 to 512 (default: 32)",
-    )
-    parser.add_argument(
-        "--split-seed", type=int, default=0, metavar="N", help="seed of minival (default: 0)"
-    )
-    parser.add_argument("--root", metavar="DIR", help="folder of a dataset that is read from files")
+    add_set_argument(parser)
+    parser.add_argument("--data", metavar="PATH", help="where a packed dataset lies")
     parser.add_argument(
         "--cache-dir",
         metavar="DIR",

@@ -1,8 +1,8 @@
 """Pack an archive on disk into the form that training reads.
 
-``python -m core.data.pack cub --root DIR --out packed/cub``
+``python -m core.data.pack cub --root DIR --output packed/cub``
 
-``--out`` may be a URI, such as ``s3://bucket/cub`` or ``gs://bucket/cub``. Interrupted, the same
+``--output`` may be a URI, such as ``s3://bucket/cub`` or ``gs://bucket/cub``. Interrupted, the same
 command goes on with what is left.
 """
 
@@ -17,10 +17,10 @@ from rich.console import Console
 from core.command import OneLineParser, shown_size
 from core.data.archives import ARCHIVES, Archive, read_archive
 from core.data.packed import (
-    DEFAULT_IMAGE_SIZE,
     DEFAULT_MAX_UNREADABLE,
     DEFAULT_QUALITY,
     DEFAULT_ROWS_PER_SHARD,
+    DEFAULT_SHORTER_SIDE,
     Manifest,
     pack,
 )
@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with PackingProgress(Console(stderr=True, highlight=False)) as progress:
             manifest = pack(
                 archive,
-                options.out,
-                image_size=options.image_size,
+                options.output,
+                shorter_side=options.shorter_side,
                 quality=options.quality,
                 rows_per_shard=options.rows_per_shard,
                 num_workers=options.workers,
@@ -122,23 +122,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="python -m core.data.pack",
         description="Pack the images, classes, split and attributes of an archive as Arrow files.",
-        epilog="example: python -m core.data.pack cub --root CUB_200_2011 --out packed/cub",
+        epilog="example: python -m core.data.pack cub --root CUB_200_2011 --output packed/cub",
         allow_abbrev=False,
     )
     parser.add_argument("name", help=f"one of {', '.join(ARCHIVES)}")
     parser.add_argument(
-        "--root", required=True, metavar="DIR", help="folder of the archive, as it unpacks"
+        "--root",
+        required=True,
+        metavar="DIR",
+        help="folder of the archive, as it unpacks; not a packed dataset, whose place is --data",
     )
     parser.add_argument(
-        "--out", required=True, metavar="PATH", help="folder to write, or s3://... or gs://..."
+        "--output", required=True, metavar="PATH", help="folder to write, or s3://... or gs://..."
     )
     parser.add_argument(
-        "--image-size",
+        "--shorter-side",
         type=_size,
-        default=DEFAULT_IMAGE_SIZE,
+        default=DEFAULT_SHORTER_SIDE,
         metavar="PIXELS",
         help="reduce the shorter side to this, never enlarge; none keeps images as they are "
-        f"(default: {DEFAULT_IMAGE_SIZE})",
+        f"(default: {DEFAULT_SHORTER_SIDE})",
     )
     parser.add_argument(
         "--quality",

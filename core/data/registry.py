@@ -32,7 +32,7 @@ DATASETS: tuple[str, ...] = BUNDLED_DATASETS + PACKED_DATASETS
 def load_dataset(
     name: str,
     *,
-    root: _StrPath | None = None,
+    data: _StrPath | None = None,
     images: ImageOptions | None = None,
     split_seed: int = 0,
     cache_dir: _StrPath | None = None,
@@ -48,7 +48,7 @@ def load_dataset(
     ----------
     name
         One of `DATASETS`.
-    root
+    data
         Where `python -m core.data.pack` put a packed dataset: a folder, or an s3:// or gs:// URI,
         from which it is copied to `cache_dir` once. The bundled datasets have none and refuse it.
     images
@@ -67,11 +67,11 @@ def load_dataset(
     Raises
     ------
     ConfigError
-        If the name is unknown, if a bundled dataset is given a `root`, workers or a packed one's
+        If the name is unknown, if a bundled dataset is given `data`, workers or a packed one's
         sizes, if a packed one lacks them or was packed at a smaller size, if `image_size` is given
         for a dataset that is not drawn or lies outside [16, 512], or if `split_seed` is negative.
     DataError
-        If `root` holds no packed dataset of that name, or a damaged one.
+        If `data` holds no packed dataset of that name, or a damaged one.
 
     Examples
     --------
@@ -80,19 +80,19 @@ def load_dataset(
     >>> load_dataset("field_guide", images=ImageOptions(image_size=64)).image_shape
     (3, 64, 64)
     >>> options = ImageOptions(resize_size=550, crop_size=448, augmentation="crop_flip")
-    >>> load_dataset("cub", root="packed/cub", images=options).image_shape  # doctest: +SKIP
+    >>> load_dataset("cub", data="packed/cub", images=options).image_shape  # doctest: +SKIP
     (3, 448, 448)
     """
     images = images or ImageOptions()
-    check_dataset(name, root=root, images=images, num_workers=num_workers)
-    if root is None:
+    check_dataset(name, data=data, images=images, num_workers=num_workers)
+    if data is None:
         return _LOADERS[name](images, split_seed, cache_dir)
     # Imported here: torchvision takes seconds, and the bundled datasets do without.
     from core.data.packed.dataset import load_packed
 
     return load_packed(
         name,
-        root,
+        data,
         images=images,
         split_seed=split_seed,
         cache_dir=cache_dir,
@@ -101,7 +101,7 @@ def load_dataset(
 
 
 def check_dataset(
-    name: str, *, root: _StrPath | None, images: ImageOptions, num_workers: int = 0
+    name: str, *, data: _StrPath | None, images: ImageOptions, num_workers: int = 0
 ) -> None:
     """Refuse what `load_dataset` would refuse before it looks at any file.
 
@@ -118,10 +118,10 @@ def check_dataset(
     if images.image_size is not None:
         _check_image_size(name, images)
     if name in PACKED_DATASETS:
-        if root is None:
+        if data is None:
             raise ConfigError(
-                f"`root` must say where {name!r} was packed, but is None. Pack its archive with "
-                f"`python -m core.data.pack {name} --root DIR --out PATH`, and give PATH."
+                f"`data` must say where {name!r} was packed, but is None. Pack its archive with "
+                f"`python -m core.data.pack {name} --root DIR --output PATH`, and give PATH."
             )
         if not images.decodes:
             raise ConfigError(
@@ -129,10 +129,10 @@ def check_dataset(
                 "sizes, such as the 550 and 448 of its preset."
             )
         return
-    if root is not None:
+    if data is not None:
         raise ConfigError(
-            f"`root` must be None for {name!r}, which is bundled and reads no files, but got "
-            f"{str(root)!r}: leave it out."
+            f"`data` must be None for {name!r}, which is bundled and reads no files, but got "
+            f"{str(data)!r}: leave it out."
         )
     if images.decodes:
         remedy = "give `image_size`" if name in _RENDERED_DATASETS else "leave them out"

@@ -1,6 +1,6 @@
 """First weights for a PMG trunk, in a file that `weights=FILE` then loads.
 
-``python -m core.jigsaw --dataset field_guide --set trunk=pmg:resnet18 --out jigsaw.safetensors``
+``python -m core.jigsaw --dataset field_guide --set trunk=pmg:resnet18 --output jigsaw.safetensors``
 """
 
 import argparse
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.command import OneLineParser, assignment
+from core.command import OneLineParser, add_set_argument
 from core.data import DATASETS, load_dataset
 from core.errors import CoreError
 from core.jigsaw._file import pretrain_to_file
@@ -31,18 +31,18 @@ def _run(options: argparse.Namespace) -> None:
     config = preset_config(options.dataset).replace(dict(options.set))
     dataset = load_dataset(
         options.dataset,
-        root=options.data,
+        data=options.data,
         images=config.image_options,
         split_seed=config.split_seed,
         num_workers=options.loader_workers,
     )
     state = pretrain_to_file(
-        config, dataset, options.out, device=options.device, on_epoch=_say_epoch
+        config, dataset, options.output, device=options.device, on_epoch=_say_epoch
     )
     loaded = state.trunk.loaded_weights
     if loaded and loaded.left_out:
         _say(f"Of {loaded.path} these were left out: {', '.join(loaded.left_out)}")
-    _say(f"{options.out}: weights of trunk={config.trunk}, for weights={options.out}")
+    _say(f"{options.output}: weights of trunk={config.trunk}, for weights={options.output}")
 
 
 def _say_epoch(result: JigsawEpoch) -> None:
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "write its weights for `weights=FILE`. Stopped and started again, it goes on after the "
         "newest whole epoch.",
         epilog="example: python -m core.jigsaw --dataset field_guide --set trunk=pmg:resnet18 "
-        "--set num_epochs=20 --out jigsaw.safetensors",
+        "--set num_epochs=20 --output jigsaw.safetensors",
         allow_abbrev=False,
     )
     parser.add_argument("--dataset", required=True, help=f"one of {', '.join(DATASETS)}")
@@ -75,16 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that decode a packed dataset's images (default: 0, in this process)",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="file to write: .safetensors"
+        "--output", required=True, type=Path, metavar="FILE", help="file to write: .safetensors"
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        type=assignment,
-        default=[],
-        metavar="FIELD=VALUE",
-        help="change a field of TrainConfig, on top of the dataset's preset; may be repeated",
-    )
+    add_set_argument(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     return parser
 

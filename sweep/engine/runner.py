@@ -155,7 +155,7 @@ def check_config(config: TrainConfig, options: RunOptions) -> None:
     check_backbone(config)
     check_dataset(
         config.dataset,
-        root=options.data_root,
+        data=options.data_root,
         images=config.image_options,
         num_workers=options.loader_workers,
     )
@@ -172,7 +172,7 @@ def load_data(config: TrainConfig, options: RunOptions) -> Dataset:
     """
     return load_dataset(
         config.dataset,
-        root=options.data_root,
+        data=options.data_root,
         images=config.image_options,
         split_seed=config.split_seed,
         num_workers=options.loader_workers,

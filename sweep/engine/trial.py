@@ -236,7 +236,7 @@ def _dataset(
 ) -> Dataset:
     """Trials that reuse a process share the data as well."""
     return load_dataset(
-        name, root=root, images=images, split_seed=split_seed, num_workers=num_workers
+        name, data=root, images=images, split_seed=split_seed, num_workers=num_workers
     )
 
 

@@ -79,7 +79,7 @@ def test_the_table_holds_what_the_extractor_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "features.parquet"
-    assert main([str(model), str(pictures), "--out", str(out), "--batch-size", batch_size]) == 0
+    assert main([str(model), str(pictures), "--output", str(out), "--batch-size", batch_size]) == 0
     written = capsys.readouterr()
     assert written.out == f"{out}: 6 pictures, 0 unreadable\n"
     assert written.err == ""
@@ -116,7 +116,7 @@ def test_without_matches_b_of_v_is_a_list(
 ) -> None:
     dataclasses.replace(trained, matches=()).save(tmp_path / "bare")
     out = tmp_path / "features.parquet"
-    assert main([str(tmp_path / "bare"), str(pictures), "--out", str(out)]) == 0
+    assert main([str(tmp_path / "bare"), str(pictures), "--output", str(out)]) == 0
     table = pq.read_table(out)
     levels_ND = np.array(table["levels"].to_pylist(), dtype=np.uint8)
     bits_NC = np.array(table["attributes"].to_pylist())
@@ -132,7 +132,7 @@ def test_unreadable_pictures_are_named_and_the_rest_written(
     (pictures / "empty.jpg").write_bytes(b"")
     Image.fromarray(np.zeros((4, 4), dtype=np.float32)).save(pictures / "float.tiff")
     out = tmp_path / "features.parquet"
-    assert main([str(model), str(pictures), "--out", str(out), "--batch-size", "3"]) == 1
+    assert main([str(model), str(pictures), "--output", str(out), "--batch-size", "3"]) == 1
     written = capsys.readouterr()
     assert written.out == f"{out}: 6 pictures, 3 unreadable\n"
     lines = written.err.splitlines()
@@ -148,7 +148,7 @@ def test_a_folder_of_nothing_readable_gives_an_empty_table(
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "x.png").write_bytes(b"x")
     out = tmp_path / "features.parquet"
-    assert main([str(model), str(tmp_path / "bad"), "--out", str(out)]) == 1
+    assert main([str(model), str(tmp_path / "bad"), "--output", str(out)]) == 1
     assert pq.read_table(out).num_rows == 0
     assert "0 pictures, 1 unreadable" in capsys.readouterr().out
 
@@ -156,26 +156,41 @@ def test_a_folder_of_nothing_readable_gives_an_empty_table(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent", "pictures", "--out", "o.parquet"], "'absent' is no folder: give a folder that"),
-        (["pictures", "pictures", "--out", "o.parquet"], "'pictures' lacks extractor.json, "),
-        (["model", "absent", "--out", "o.parquet"], "'absent' is no folder: give the one that"),
-        (["model", "model", "--out", "o.parquet"], "'model' holds no picture: looked below it"),
-        (["model", "pictures", "--out", "o.csv"], "--out must end in .parquet, but got 'o.csv'"),
-        (["model", "pictures", "--out", "no/o.parquet"], "--out lies in 'no', which is no folder"),
-        (["model", "pictures", "--out", "d.parquet"], "--out must be a file, but 'd.parquet' is a"),
-        (["model", "pictures"], "required: --out"),
-        (["model", "--out", "o.parquet"], "required: IMAGES_DIR"),
-        (["model", "pictures", "--out", "o.parquet", "--bach-size", "2"], "unrecognized arguments"),
         (
-            ["model", "pictures", "--out", "o.parquet", "--batch-size", "0"],
+            ["absent", "pictures", "--output", "o.parquet"],
+            "'absent' is no folder: give a folder that",
+        ),
+        (["pictures", "pictures", "--output", "o.parquet"], "'pictures' lacks extractor.json, "),
+        (["model", "absent", "--output", "o.parquet"], "'absent' is no folder: give the one that"),
+        (["model", "model", "--output", "o.parquet"], "'model' holds no picture: looked below it"),
+        (
+            ["model", "pictures", "--output", "o.csv"],
+            "--output must end in .parquet, but got 'o.csv'",
+        ),
+        (
+            ["model", "pictures", "--output", "no/o.parquet"],
+            "--output lies in 'no', which is no folder",
+        ),
+        (
+            ["model", "pictures", "--output", "d.parquet"],
+            "--output must be a file, but 'd.parquet' is a",
+        ),
+        (["model", "pictures"], "required: --output"),
+        (["model", "--output", "o.parquet"], "required: IMAGES_DIR"),
+        (
+            ["model", "pictures", "--output", "o.parquet", "--bach-size", "2"],
+            "unrecognized arguments",
+        ),
+        (
+            ["model", "pictures", "--output", "o.parquet", "--batch-size", "0"],
             "--batch-size must be at least 1, but got 0",
         ),
         (
-            ["model", "pictures", "--out", "o.parquet", "--device", "abacus"],
+            ["model", "pictures", "--output", "o.parquet", "--device", "abacus"],
             "--device must be one that torch can use here, but got 'abacus'",
         ),
         (
-            ["vectors", "pictures", "--out", "o.parquet"],
+            ["vectors", "pictures", "--output", "o.parquet"],
             "must take images of 1 or 3 channels, but was trained on inputs of shape (4, 1, 1)",
         ),
     ],
@@ -209,7 +224,7 @@ def test_help_says_what_comes_out(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stopped.value.code == 0
     shown = capsys.readouterr().out
-    for word in ("MODEL_DIR", "IMAGES_DIR", "--out FILE", "--batch-size N", "--device", ".jpeg"):
+    for word in ("MODEL_DIR", "IMAGES_DIR", "--output FILE", "--batch-size N", "--device", ".jpeg"):
         assert word in shown
 
 

@@ -204,13 +204,13 @@ def test_a_file_goes_on_where_it_was_and_a_trunk_loads_it(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--out", "w.pth"], "must end in .safetensors and lie in a folder"),
+        (["--output", "w.pth"], "must end in .safetensors and lie in a folder"),
         (
-            ["--out", "nowhere/w.safetensors"],
+            ["--output", "nowhere/w.safetensors"],
             "lie in a folder that exists, but is 'nowhere/w.safetensors'",
         ),
-        (["--out", "w.safetensors"], "`trunk` must be 'pmg'"),
-        (["--out", "w.safetensors", "--set", "trnk=pmg"], "Did you mean 'trunk'"),
+        (["--output", "w.safetensors"], "`trunk` must be 'pmg'"),
+        (["--output", "w.safetensors", "--set", "trnk=pmg"], "Did you mean 'trunk'"),
     ],
 )
 def test_the_command_refuses_in_one_line(

@@ -15,19 +15,19 @@ from core.data.packed._place import StrPath
 from core.data.packed._read import localize, open_table, read_columns, verify
 from core.data.packed._schema import packed_schema
 from core.data.packed._write import (
-    DEFAULT_IMAGE_SIZE,
     DEFAULT_MAX_UNREADABLE,
     DEFAULT_QUALITY,
     DEFAULT_ROWS_PER_SHARD,
+    DEFAULT_SHORTER_SIDE,
     Progress,
     pack,
 )
 
 __all__ = [
-    "DEFAULT_IMAGE_SIZE",
     "DEFAULT_MAX_UNREADABLE",
     "DEFAULT_QUALITY",
     "DEFAULT_ROWS_PER_SHARD",
+    "DEFAULT_SHORTER_SIDE",
     "Manifest",
     "Progress",
     "Shard",

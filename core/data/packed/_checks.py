@@ -10,7 +10,7 @@ from core.errors import ConfigError, DataError
 
 
 def check_settings(
-    image_size: int | None,
+    shorter_side: int | None,
     quality: int,
     rows_per_shard: int,
     num_workers: int,
@@ -25,7 +25,7 @@ def check_settings(
         With the rule and the value.
     """
     for name, value in (
-        ("image_size", 1 if image_size is None else image_size),
+        ("shorter_side", 1 if shorter_side is None else shorter_side),
         ("rows_per_shard", rows_per_shard),
         ("num_workers", num_workers),
     ):

@@ -54,19 +54,19 @@ class _RefusedError(Exception):
 
 
 def store_images(
-    tasks: Sequence[ImageTask], *, image_size: int | None, quality: int
+    tasks: Sequence[ImageTask], *, shorter_side: int | None, quality: int
 ) -> list[StoredImage | Unreadable]:
     """Do `store_image` for each; what a worker process is sent."""
-    return [store_image(task, image_size=image_size, quality=quality) for task in tasks]
+    return [store_image(task, shorter_side=shorter_side, quality=quality) for task in tasks]
 
 
 def store_image(
-    task: ImageTask, *, image_size: int | None, quality: int
+    task: ImageTask, *, shorter_side: int | None, quality: int
 ) -> StoredImage | Unreadable:
     """Read one image and encode what is to be kept of it.
 
     In this order: it is cut to its box, made upright, put on white where it is transparent, turned
-    to RGB, and reduced (Lanczos, antialiased) until its shorter side is `image_size`; never
+    to RGB, and reduced (Lanczos, antialiased) until its shorter side is `shorter_side`; never
     enlarged. The longer side is rounded down, as torchvision's `Resize` does. A JPEG that none of
     this changes is kept byte for byte; everything else becomes a JPEG.
 
@@ -83,7 +83,7 @@ def store_image(
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of large images; neither keeps it from reading.
             warnings.simplefilter("ignore")
-            return _store(content, task.box, image_size, quality)
+            return _store(content, task.box, shorter_side, quality)
     except UnidentifiedImageError:
         return Unreadable("its content is no image of a known format")
     except OSError as error:
@@ -101,7 +101,7 @@ def store_image(
         return Unreadable(str(error) or type(error).__name__)
 
 
-def _store(content: bytes, box: Box | None, image_size: int | None, quality: int) -> StoredImage:
+def _store(content: bytes, box: Box | None, shorter_side: int | None, quality: int) -> StoredImage:
     with Image.open(io.BytesIO(content)) as opened:
         opened.load()  # a truncated file is noticed here
         image: Image.Image = opened
@@ -112,7 +112,7 @@ def _store(content: bytes, box: Box | None, image_size: int | None, quality: int
             image = _cut(image, box)
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
-        image = _reduced(_rgb(image), image_size)
+        image = _reduced(_rgb(image), shorter_side)
         if image is opened and opened.format == "JPEG":
             return StoredImage(content, image.height, image.width)
         image.info = {}  # no comment or profile of the source
@@ -158,10 +158,10 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _reduced(image: Image.Image, image_size: int | None) -> Image.Image:
+def _reduced(image: Image.Image, shorter_side: int | None) -> Image.Image:
     shorter, longer = sorted(image.size)
-    if image_size is None or shorter <= image_size:
+    if shorter_side is None or shorter <= shorter_side:
         return image
-    other = image_size * longer // shorter
-    size = (image_size, other) if image.width <= image.height else (other, image_size)
+    other = shorter_side * longer // shorter
+    size = (shorter_side, other) if image.width <= image.height else (other, shorter_side)
     return image.resize(size, Image.Resampling.LANCZOS)

@@ -33,7 +33,7 @@ class Job:
         cls,
         archive: Archive,
         *,
-        image_size: int | None,
+        shorter_side: int | None,
         quality: int,
         rows_per_shard: int,
         options: Mapping[str, Any],
@@ -41,7 +41,7 @@ class Job:
         return cls(
             settings={
                 "name": archive.name,
-                "image_size": image_size,
+                "shorter_side": shorter_side,
                 "quality": quality,
                 "rows_per_shard": rows_per_shard,
                 "options": dict(options),

@@ -49,7 +49,7 @@ class Manifest:
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
     attributes_per_class: bool
-    image_size: int | None
+    shorter_side: int | None
     """Longest that the shorter side of an image is, in pixels; None when they are as they were."""
 
     num_rows: int
@@ -96,7 +96,7 @@ class Manifest:
             "class_names": self.class_names,
             "attribute_names": self.attribute_names,
             "attributes_per_class": self.attributes_per_class,
-            "image_size": self.image_size,
+            "shorter_side": self.shorter_side,
             "num_rows": self.num_rows,
             "num_train": self.num_train,
             "num_test": self.num_test,
@@ -168,7 +168,9 @@ def read_manifest(place: Place) -> Manifest:
     try:
         manifest = _from_document(document)
     except KeyError as error:
-        raise DataError(f"{where} must have the key {error.args[0]!r}, but has not.") from error
+        raise DataError(
+            f"{where} must have the key {error.args[0]!r}, but has not. Pack anew."
+        ) from error
     except (TypeError, ValueError) as error:
         raise DataError(f"{where} is malformed: {error}. Pack anew.") from error
     if document.get("fingerprint") != manifest.fingerprint:
@@ -180,13 +182,13 @@ def read_manifest(place: Place) -> Manifest:
 
 
 def _from_document(document: Mapping[str, Any]) -> Manifest:
-    image_size = document["image_size"]
+    shorter_side = document["shorter_side"]
     return Manifest(
         name=str(document["name"]),
         class_names=tuple(map(str, document["class_names"])),
         attribute_names=tuple(map(str, document["attribute_names"])),
         attributes_per_class=bool(document["attributes_per_class"]),
-        image_size=None if image_size is None else int(image_size),
+        shorter_side=None if shorter_side is None else int(shorter_side),
         num_rows=int(document["num_rows"]),
         num_train=int(document["num_train"]),
         num_test=int(document["num_test"]),

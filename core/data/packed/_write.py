@@ -29,7 +29,7 @@ from core.data.packed._shards import (
 )
 from core.errors import DataError
 
-DEFAULT_IMAGE_SIZE = 550
+DEFAULT_SHORTER_SIDE = 550
 """What PMG resizes to before it crops 448."""
 
 DEFAULT_QUALITY = 95
@@ -57,7 +57,7 @@ def pack(
     archive: Archive,
     out: StrPath,
     *,
-    image_size: int | None = DEFAULT_IMAGE_SIZE,
+    shorter_side: int | None = DEFAULT_SHORTER_SIDE,
     quality: int = DEFAULT_QUALITY,
     rows_per_shard: int = DEFAULT_ROWS_PER_SHARD,
     num_workers: int | None = None,
@@ -78,7 +78,7 @@ def pack(
         What a reader returned.
     out
         Folder to write: a local path, or a URI such as ``s3://bucket/prefix``.
-    image_size
+    shorter_side
         Longest that the shorter side is kept, in pixels; None keeps images as they are.
     quality
         Of the JPEGs that are written, 1 to 95. Chroma is subsampled 4:2:0, Pillow's default.
@@ -110,15 +110,17 @@ def pack(
 
     Examples
     --------
-    >>> manifest = pack(archive, "packed/cub", image_size=550)
+    >>> manifest = pack(archive, "packed/cub", shorter_side=550)
     >>> manifest.num_rows, manifest.fingerprint[:8]
     """
     num_workers = available_cores() if num_workers is None else num_workers
-    check_settings(image_size, quality, rows_per_shard, num_workers, max_unreadable, options or {})
+    check_settings(
+        shorter_side, quality, rows_per_shard, num_workers, max_unreadable, options or {}
+    )
     check_archive(archive)
     job = Job.of(
         archive,
-        image_size=image_size,
+        shorter_side=shorter_side,
         quality=quality,
         rows_per_shard=rows_per_shard,
         options=options or {},
@@ -137,13 +139,13 @@ def pack(
             )
         job.claim(place)
         packing = _Packing(
-            archive, place, job, partial(store_images, image_size=image_size, quality=quality)
+            archive, place, job, partial(store_images, shorter_side=shorter_side, quality=quality)
         )
         if MANIFEST in place.sizes() and packing.is_whole:
             return read_manifest(place)
         _remove_unfinished(place)
         packing.run(num_workers, max_unreadable, on_progress or (lambda progress: None))
-        manifest = packing.manifest(image_size, options or {})
+        manifest = packing.manifest(shorter_side, options or {})
         place.write(MANIFEST, manifest.to_json())
     return manifest
 
@@ -199,7 +201,7 @@ class _Packing:
             for index in todo:
                 self._records[index] = self._pack_shard(index, results, account)
 
-    def manifest(self, image_size: int | None, options: Mapping[str, Any]) -> Manifest:
+    def manifest(self, shorter_side: int | None, options: Mapping[str, Any]) -> Manifest:
         archive = self._archive
         records = [self._records[index] for index in range(len(self._rows))]
         num_rows = sum(record.shard.rows for record in records)
@@ -213,7 +215,7 @@ class _Packing:
             class_names=archive.class_names,
             attribute_names=archive.attribute_names,
             attributes_per_class=archive.attributes_per_class,
-            image_size=image_size,
+            shorter_side=shorter_side,
             num_rows=num_rows,
             num_train=num_rows - num_test,
             num_test=num_test,

@@ -27,7 +27,7 @@ _MINIVAL_SHARE = 0.1
 
 def load_packed(
     name: str,
-    root: str | PathLike[str],
+    data: str | PathLike[str],
     *,
     images: ImageOptions,
     split_seed: int,
@@ -36,13 +36,13 @@ def load_packed(
 ) -> Dataset:
     """Memory-map a packed dataset; see `core.data.load_dataset` for the arguments and errors."""
     require_seed("split_seed", split_seed)
-    manifest = _manifest(name, root)
-    if manifest.image_size is not None and (images.resize_size or 0) > manifest.image_size:
+    manifest = _manifest(name, data)
+    if manifest.shorter_side is not None and (images.resize_size or 0) > manifest.shorter_side:
         raise ConfigError(
-            f"`resize_size` must be at most {manifest.image_size}, the size that {str(root)!r} was "
-            f"packed at, but got {images.resize_size}: lower it, or pack at a larger size."
+            f"`resize_size` must be at most {manifest.shorter_side}, the size that {str(data)!r} "
+            f"was packed at, but got {images.resize_size}: lower it, or pack at a larger size."
         )
-    folder = localize(root, default_cache_dir() if cache_dir is None else cache_dir)
+    folder = localize(data, default_cache_dir() if cache_dir is None else cache_dir)
     table = open_table(folder)
     labels_N = table.column("label").to_numpy().astype(np.int64)
     attributes_NA = _attributes(table.column("attributes"), len(manifest.attribute_names))
@@ -50,7 +50,7 @@ def load_packed(
     test, rest = np.flatnonzero(is_test_N), np.flatnonzero(~is_test_N)
     for part, rows in (("training", rest), ("test", test)):
         if not len(rows):
-            raise DataError(f"{str(root)!r} must have images of both parts, but has no {part} one.")
+            raise DataError(f"{str(data)!r} must have images of both parts, but has no {part} one.")
     # Objects of one image share its pixels, so they stay on one side.
     _, image_N = np.unique(table.column("file").to_numpy(), return_inverse=True)
     is_minival = stratified_group_holdout(
@@ -58,7 +58,7 @@ def load_packed(
     )
     if not is_minival.any():
         raise DataError(
-            f"{str(root)!r} must have enough training images to cut a tenth off for minival, but "
+            f"{str(data)!r} must have enough training images to cut a tenth off for minival, but "
             f"has {len(rest)}."
         )
     pool = DecodePool(Decoder(PackedPictures(folder), images), num_workers=num_workers)
@@ -80,21 +80,21 @@ def load_packed(
     )
 
 
-def _manifest(name: str, root: str | PathLike[str]) -> Manifest:
-    shown = str(root)
+def _manifest(name: str, data: str | PathLike[str]) -> Manifest:
+    shown = str(data)
     if "://" not in shown:
-        if not Path(root).is_dir():
+        if not Path(data).is_dir():
             raise DataError(
-                f"`root` must be the folder, or s3:// or gs:// URI, of the packed dataset "
+                f"`data` must be the folder, or s3:// or gs:// URI, of the packed dataset "
                 f"{name!r}, but {shown!r} is no folder."
             )
-        if not (Path(root) / "manifest.json").is_file():
+        if not (Path(data) / "manifest.json").is_file():
             raise DataError(
                 f"{shown!r} has no manifest.json, so it is no packed dataset. If it is the archive "
-                f"as it unpacks, run `python -m core.data.pack {name} --root {shown} --out PATH`, "
-                "and give PATH; if packing was interrupted, run the same command again."
+                f"as it unpacks, run `python -m core.data.pack {name} --root {shown} --output "
+                "PATH`, and give PATH; if packing was interrupted, run the same command again."
             )
-    manifest = Manifest.read(root)
+    manifest = Manifest.read(data)
     if manifest.name != name:
         raise DataError(
             f"{shown!r} must hold the packed dataset {name!r}, but holds {manifest.name!r}."

@@ -47,7 +47,9 @@ def print_description(
     manifest: Manifest, splits: Mapping[str, SplitSummary], console: Console, *, full: bool
 ) -> None:
     """Print everything that is known without looking at an image."""
-    size = "as they were" if manifest.image_size is None else f"at most {manifest.image_size} px"
+    size = (
+        "as they were" if manifest.shorter_side is None else f"at most {manifest.shorter_side} px"
+    )
     console.print(
         f"{escape(manifest.name)}: {manifest.num_rows} images ({manifest.num_train} train, "
         f"{manifest.num_test} test), {len(manifest.class_names)} classes, "

@@ -50,7 +50,7 @@ def test_refusals(split: str, per_class: int, columns: int, message: str) -> Non
 
 def test_the_command_writes_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "sheet.png"
-    assert main(["--dataset", "digits", "--columns", "5", "--out", str(out)]) == 0
+    assert main(["--dataset", "digits", "--columns", "5", "--output", str(out)]) == 0
     with Image.open(out) as sheet:
         assert sheet.width > sheet.height > 300
     assert capsys.readouterr().out == f"{out}: 10 images of digits\n"
@@ -58,8 +58,8 @@ def test_the_command_writes_a_picture(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_the_command_draws_the_field_guide_at_a_size(tmp_path: Path) -> None:
     out = tmp_path / "sheet.svg"
-    arguments = ["--dataset", "field_guide", "--image-size", "16", "--cache-dir", str(tmp_path)]
-    assert main([*arguments, "--out", str(out)]) == 0
+    arguments = ["--dataset", "field_guide", "--set", "image_size=16", "--cache-dir", str(tmp_path)]
+    assert main([*arguments, "--output", str(out)]) == 0
     assert out.stat().st_size > 10_000
 
 
@@ -67,14 +67,20 @@ def test_the_command_draws_the_field_guide_at_a_size(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--dataset", "digit"], "Did you mean 'digits'?"),
-        (["--dataset", "digits", "--image-size", "64"], "`image_size` must be None for 'digits'"),
-        (["--dataset", "cub", "--image-size", "64"], "must be None where `resize_size` and"),
-        (["--dataset", "field_guide", "--image-size", "4"], "`image_size` must lie in [16, 512]"),
         (
-            ["--dataset", "field_guide", "--image-size", "16", "--root", "x"],
-            "`root` must be None for 'field_guide'",
+            ["--dataset", "digits", "--set", "image_size=64"],
+            "`image_size` must be None for 'digits'",
         ),
-        (["--dataset", "digits", "--root", "x"], "`root` must be None"),
+        (["--dataset", "cub", "--set", "image_size=64"], "must be None where `resize_size` and"),
+        (
+            ["--dataset", "field_guide", "--set", "image_size=4"],
+            "`image_size` must lie in [16, 512]",
+        ),
+        (
+            ["--dataset", "field_guide", "--set", "image_size=16", "--data", "x"],
+            "`data` must be None for 'field_guide'",
+        ),
+        (["--dataset", "digits", "--data", "x"], "`data` must be None"),
         (["--dataset", "digits", "--per-class", "0"], "`per_class` must be at least 1"),
         (["--dataset", "digits", "--columns", "few"], "invalid int value: 'few'"),
         (["--dataset", "digits", "--split", "valid"], "invalid choice: 'valid'"),
@@ -87,7 +93,7 @@ def test_the_command_refuses_in_one_line(
 ) -> None:
     out = tmp_path / "sheet.png"
     with pytest.raises(SystemExit) as stopped:
-        main([*arguments, "--out", str(out)])
+        main([*arguments, "--output", str(out)])
     error = capsys.readouterr().err
     assert stopped.value.code == 2
     assert message in error
@@ -100,12 +106,12 @@ def test_the_command_refuses_places_it_cannot_write_to(
 ) -> None:
     (tmp_path / "folder.png").mkdir()
     for out, message in (
-        (tmp_path / "sheet.txt", "--out must end in .pdf, .png, .svg"),
+        (tmp_path / "sheet.txt", "--output must end in .pdf, .png, .svg"),
         (tmp_path / "absent" / "sheet.png", "which is no folder: make it first"),
         (tmp_path / "folder.png", "Is a directory"),
     ):
         with pytest.raises(SystemExit):
-            main(["--dataset", "digits", "--out", str(out)])
+            main(["--dataset", "digits", "--output", str(out)])
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1

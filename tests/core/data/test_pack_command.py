@@ -42,7 +42,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(root: Path, out: Path, *more: str) -> list[str]:
-    return ["awa2", "--root", str(root), "--out", str(out), "--image-size", "24", *more]
+    return ["awa2", "--root", str(root), "--output", str(out), "--shorter-side", "24", *more]
 
 
 def start(arguments: list[str]) -> "subprocess.Popen[str]":
@@ -89,7 +89,7 @@ def test_the_command_packs_and_says_what(
     out = tmp_path / "out"
     assert main(arguments(awa2, out, "--workers", "1", "--option", "test_seed=3")) == 0
     manifest = Manifest.read(out)
-    assert (manifest.name, manifest.num_rows, manifest.image_size) == ("awa2", 15, 24)
+    assert (manifest.name, manifest.num_rows, manifest.shorter_side) == ("awa2", 15, 24)
     assert manifest.options == {"test_seed": 3}
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "differs: images: published 37322, found 15"
@@ -107,7 +107,7 @@ def test_the_command_packs_and_says_what(
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_every_archive_is_packed_as_its_reader_gives_it(name: str, tmp_path: Path) -> None:
     root, out = write_archive(name, tmp_path / "archive"), tmp_path / "out"
-    command = [name, "--root", str(root), "--out", str(out), "--workers", "1"]
+    command = [name, "--root", str(root), "--output", str(out), "--workers", "1"]
     assert main(command) == 0
     archive, table = read_archive(name, root), open_table(out)
     assert table["file"].to_pylist() == list(archive.files)
@@ -125,12 +125,12 @@ def test_every_archive_is_packed_as_its_reader_gives_it(name: str, tmp_path: Pat
     ("more", "message"),
     [
         (["--quality", "0"], "`quality` must lie in [1, 95], but got 0."),
-        (["--image-size", "small"], "must be a number of pixels or 'none', but got 'small'"),
-        (["--image-size", "0"], "`image_size` must be at least 1, but got 0."),
+        (["--shorter-side", "small"], "must be a number of pixels or 'none', but got 'small'"),
+        (["--shorter-side", "0"], "`shorter_side` must be at least 1, but got 0."),
         (["--workers", "0"], "`num_workers` must be at least 1, but got 0."),
         (["--option", "seed"], "must be KEY=VALUE, but got 'seed'"),
         (["--option", "test_sed=3"], "Did you mean 'test_seed'?"),
-        (["--out", "nfs://host/x"], "'nfs://host/x' must be a local folder or a URI"),
+        (["--output", "nfs://host/x"], "'nfs://host/x' must be a local folder or a URI"),
         (["--option", "root=x"], "'root' is none"),
         (["--option", "test_seed=1", "--option", "test_seed=2"], "must be given once"),
         (["--root", "absent"], "absent"),
@@ -153,7 +153,7 @@ def test_an_unknown_archive_is_refused(
     awa2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        main(["awa", "--root", str(awa2), "--out", str(tmp_path / "out")])
+        main(["awa", "--root", str(awa2), "--output", str(tmp_path / "out")])
     assert "Did you mean 'awa2'?" in capsys.readouterr().err
 
 

@@ -59,7 +59,7 @@ def test_a_size_that_is_named_and_the_datasets_own_are_the_same_data(tmp_path: P
 )
 def test_a_size_that_cannot_be_drawn_is_refused(name: str, size: int, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        check_dataset(name, root=None, images=ImageOptions(image_size=size))
+        check_dataset(name, data=None, images=ImageOptions(image_size=size))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_size_that_cannot_be_drawn_is_refused(name: str, size: int, message: s
 )
 def test_the_sizes_of_packed_images_come_with_a_remedy(name: str, remedy: str) -> None:
     with pytest.raises(ConfigError, match=f"got 5 and 4: {remedy}"):
-        check_dataset(name, root=None, images=ImageOptions(resize_size=5, crop_size=4))
+        check_dataset(name, data=None, images=ImageOptions(resize_size=5, crop_size=4))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"root": "x"}, "`root` must be None for .* but got 'x'"),
+        ({"data": "x"}, "`data` must be None for .* but got 'x'"),
         ({"images": ImageOptions(resize_size=5, crop_size=4)}, "must be None for .* but got 5 and"),
         ({"num_workers": 2}, "`num_workers` must be 0 for .* but got 2"),
     ],

@@ -18,7 +18,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def stored(path: Path, box: Any = None, size: int | None = None, quality: int = 95) -> StoredImage:
-    result = store_image(ImageTask(str(path), box), image_size=size, quality=quality)
+    result = store_image(ImageTask(str(path), box), shorter_side=size, quality=quality)
     assert isinstance(result, StoredImage), result
     with Image.open(io.BytesIO(result.data)) as image:
         assert (image.format, image.mode) == ("JPEG", "RGB")
@@ -27,7 +27,7 @@ def stored(path: Path, box: Any = None, size: int | None = None, quality: int = 
 
 
 def refused(path: Path, box: Any = None) -> str:
-    result = store_image(ImageTask(str(path), box), image_size=None, quality=95)
+    result = store_image(ImageTask(str(path), box), shorter_side=None, quality=95)
     assert isinstance(result, Unreadable), result
     return result.reason
 
@@ -196,7 +196,7 @@ def test_damage_of_any_kind_is_told_and_never_raised(tmp_path: Path) -> None:
             for place in rng.integers(0, len(whole), 3):
                 damaged[place] = rng.integers(0, 256)
             path.write_bytes(damaged)
-            result = store_image(ImageTask(str(path), None), image_size=16, quality=95)
+            result = store_image(ImageTask(str(path), None), shorter_side=16, quality=95)
             assert isinstance(result, StoredImage | Unreadable)
 
 

@@ -41,7 +41,7 @@ def packed(archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(root: Path, images: ImageOptions = PLAIN, **changes: object) -> Dataset:
-    return load_dataset("cub", root=root, images=images, **changes)  # type: ignore[arg-type]
+    return load_dataset("cub", data=root, images=images, **changes)  # type: ignore[arg-type]
 
 
 def all_images(dataset: Dataset, seed: tuple[int, ...] | None = None) -> Tensor:
@@ -151,7 +151,7 @@ def test_the_fingerprint_names_data_splits_and_sizes(packed: Path, tmp_path: Pat
 
 
 def test_a_remote_set_is_copied_once(packed: Path, tmp_path: Path) -> None:
-    dataset = load_dataset("cub", root=packed.as_uri(), images=PLAIN, cache_dir=tmp_path)
+    dataset = load_dataset("cub", data=packed.as_uri(), images=PLAIN, cache_dir=tmp_path)
     assert dataset.fingerprint == load(packed).fingerprint
 
 
@@ -207,7 +207,7 @@ def test_an_image_too_large_for_one_piece_of_memory(tmp_path: Path) -> None:
         if archive.is_test_N[row]:
             picture = Image.linear_gradient("L").resize((2100, 2110)).convert("RGB")
             picture.save(tmp_path / file)
-    pack(archive, tmp_path / "cub", image_size=None, num_workers=1)
+    pack(archive, tmp_path / "cub", shorter_side=None, num_workers=1)
     (batch,) = load(tmp_path / "cub").test.images.batches([np.arange(2)])
     with Image.open(tmp_path / archive.files[3]) as image:
         small = v2.functional.resize(v2.functional.pil_to_tensor(image), [24], antialias=True)
@@ -244,10 +244,10 @@ def replaced(packed: Path, out: Path, content: bytes) -> Path:
     ("changes", "error", "message"),
     [
         ({"images": None}, ConfigError, "`resize_size` and `crop_size` must be given for 'cub'"),
-        ({"root": None}, ConfigError, "`root` must say where 'cub' was packed.*core.data.pack cub"),
+        ({"data": None}, ConfigError, "`data` must say where 'cub' was packed.*core.data.pack cub"),
         ({"num_workers": -1}, ConfigError, "`num_workers` must be at least 0, but got -1"),
         ({"split_seed": -1}, ConfigError, "`split_seed` must be a whole number of at least 0"),
-        ({"root": "no/such"}, DataError, "'no/such' is no folder"),
+        ({"data": "no/such"}, DataError, "'no/such' is no folder"),
         (
             {"images": ImageOptions(resize_size=551, crop_size=448)},
             ConfigError,
@@ -258,7 +258,7 @@ def replaced(packed: Path, out: Path, content: bytes) -> Path:
 def test_what_cannot_be_loaded_is_refused(
     packed: Path, changes: dict[str, object], error: type[Exception], message: str
 ) -> None:
-    arguments = {"root": packed, "images": PLAIN} | changes
+    arguments = {"data": packed, "images": PLAIN} | changes
     with pytest.raises(error, match=message):
         load_dataset("cub", **arguments)  # type: ignore[arg-type]
 
@@ -266,12 +266,12 @@ def test_what_cannot_be_loaded_is_refused(
 def test_an_archive_that_is_not_packed_says_how_to_pack_it(archive: Archive) -> None:
     with pytest.raises(DataError) as caught:
         load(archive.root)
-    assert f"python -m core.data.pack cub --root {archive.root} --out PATH" in str(caught.value)
+    assert f"python -m core.data.pack cub --root {archive.root} --output PATH" in str(caught.value)
 
 
 def test_another_sets_pack_is_refused(packed: Path) -> None:
     with pytest.raises(DataError, match="must hold the packed dataset 'awa2', but holds 'cub'"):
-        load_dataset("awa2", root=packed, images=PLAIN)
+        load_dataset("awa2", data=packed, images=PLAIN)
 
 
 def test_a_pack_without_test_images_is_refused(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ archive = replace(
     attributes_NA=np.zeros((len(files), 4), dtype=bool),
 )
 before = peak()
-manifest = pack(archive, {root!r} + "/out", image_size=None, num_workers=2)
+manifest = pack(archive, {root!r} + "/out", shorter_side=None, num_workers=2)
 print(len(manifest.shards), manifest.num_bytes, peak() - before)
 """
 

@@ -54,7 +54,7 @@ def test_what_is_written_is_what_is_read(whole: Path) -> None:
         "class_names",
         "attribute_names",
         "attributes_per_class",
-        "image_size",
+        "shorter_side",
         "num_rows",
         "num_train",
         "num_test",
@@ -82,7 +82,7 @@ texts = st.text(max_size=9)
     rows=st.lists(st.integers(0, 99), max_size=4),
     skipped=st.lists(st.builds(Skipped, st.integers(0), texts, texts), max_size=3),
     checks=st.lists(st.builds(Check, texts, st.integers(0), st.integers(0)), max_size=3),
-    image_size=st.none() | st.integers(1, 999),
+    shorter_side=st.none() | st.integers(1, 999),
 )
 def test_any_manifest_survives_json(
     tmp_path_factory: pytest.TempPathFactory,
@@ -91,14 +91,14 @@ def test_any_manifest_survives_json(
     rows: list[int],
     skipped: list[Skipped],
     checks: list[Check],
-    image_size: int | None,
+    shorter_side: int | None,
 ) -> None:
     manifest = Manifest(
         name=name,
         class_names=tuple(names),
         attribute_names=tuple(names[::-1]),
         attributes_per_class=len(names) > 1,
-        image_size=image_size,
+        shorter_side=shorter_side,
         num_rows=sum(rows),
         num_train=sum(rows[1:]),
         num_test=sum(rows[:1]),
@@ -106,7 +106,7 @@ def test_any_manifest_survives_json(
         skipped=tuple(skipped),
         checks=tuple(checks),
         warnings=tuple(names),
-        options={"a": names, "b": image_size},
+        options={"a": names, "b": shorter_side},
     )
     place = Place.of(tmp_path_factory.getbasetemp())
     place.write("manifest.json", manifest.to_json())

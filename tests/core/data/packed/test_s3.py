@@ -35,7 +35,7 @@ from core.image_options import ImageOptions
 from tests.core.data.helpers import in_new_process, output_of
 from tests.core.data.packing import files_below, make_archive
 
-SMALL: dict[str, Any] = {"num_workers": 1, "rows_per_shard": 8, "image_size": 24}
+SMALL: dict[str, Any] = {"num_workers": 1, "rows_per_shard": 8, "shorter_side": 24}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
@@ -197,7 +197,7 @@ def test_a_dataset_is_loaded_from_a_bucket(
     options = ImageOptions(resize_size=24, crop_size=16, augmentation="crop_flip")
     cache = tmp_path / "cache"
     there, here = (
-        load_dataset("cub", root=root, images=options, cache_dir=cache)
+        load_dataset("cub", data=root, images=options, cache_dir=cache)
         for root in (address, tmp_path / "here")
     )
     assert there.fingerprint == here.fingerprint
@@ -211,7 +211,7 @@ def test_a_dataset_is_loaded_from_a_bucket(
     assert [path.suffix for path in sorted(cache.iterdir())] == ["", ".lock"]
     # Only the manifest is read again.
     store.delete_dir_contents(f"{bucket_of(tmp_path)}/set/shards")
-    again = load_dataset("cub", root=address, images=options, cache_dir=cache)
+    again = load_dataset("cub", data=address, images=options, cache_dir=cache)
     assert again.fingerprint == here.fingerprint
 
 
@@ -222,10 +222,10 @@ def test_what_is_no_packed_dataset_of_this_name_in_a_bucket_is_refused(
     options = ImageOptions(resize_size=24, crop_size=16)
     address = uri(port, f"{bucket}/set")
     with pytest.raises(DataError, match=rf"'s3://{bucket}/set' must hold a packed dataset"):
-        load_dataset("cub", root=address, images=options, cache_dir=tmp_path)
+        load_dataset("cub", data=address, images=options, cache_dir=tmp_path)
     pack(archive, address, **SMALL)
     with pytest.raises(DataError, match="must hold the packed dataset 'cub', but holds 'birds'"):
-        load_dataset("cub", root=address, images=options, cache_dir=tmp_path)
+        load_dataset("cub", data=address, images=options, cache_dir=tmp_path)
 
 
 def test_what_arrives_damaged_is_refused_and_a_copy_goes_on(

@@ -21,7 +21,7 @@ from core.data.packed._lock import locked
 from core.errors import ConfigError, DataError
 from tests.core.data.packing import ATTRIBUTE_NAMES, files_below, make_archive
 
-SMALL: dict[str, Any] = {"num_workers": 1, "rows_per_shard": 8, "image_size": 24}
+SMALL: dict[str, Any] = {"num_workers": 1, "rows_per_shard": 8, "shorter_side": 24}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_rows_keep_the_archives_order_and_values(archive: Archive, tmp_path: Pat
     assert [shard.rows for shard in manifest.shards] == [8, 8, 4]
     assert (manifest.num_rows, manifest.num_train, manifest.num_test) == (20, 15, 5)
     assert (manifest.checks, manifest.warnings) == (archive.checks, archive.warnings)
-    assert manifest.image_size == 24
+    assert manifest.shorter_side == 24
     assert manifest.skipped == ()
 
 
@@ -61,8 +61,8 @@ def test_crops_are_stored_and_boxes_of_whole_images_are_not_applied(
     boxes_N4 = np.tile([2.0, 3.0, 12.0, 23.0], (20, 1))
     boxes_N4[1] = np.nan
     whole = replace(archive, boxes_N4=boxes_N4)
-    pack(replace(whole, crops=True), tmp_path / "crops", **SMALL | {"image_size": None})
-    pack(whole, tmp_path / "whole", **SMALL | {"image_size": None})
+    pack(replace(whole, crops=True), tmp_path / "crops", **SMALL | {"shorter_side": None})
+    pack(whole, tmp_path / "whole", **SMALL | {"shorter_side": None})
     crops, images = open_table(tmp_path / "crops"), open_table(tmp_path / "whole")
     sides = list(zip(crops["width"].to_pylist(), crops["height"].to_pylist(), strict=True))
     assert sides == [(10, 20), (30, 40)] + [(10, 20)] * 18
@@ -247,7 +247,7 @@ def test_a_shard_counts_only_with_a_whole_record_and_its_size(
     ("change", "message"),
     [
         ({"quality": 90}, "begun with `quality` 95, but now has 90"),
-        ({"image_size": None}, "begun with `image_size` 24, but now has None"),
+        ({"shorter_side": None}, "begun with `shorter_side` 24, but now has None"),
         ({"rows_per_shard": 9}, "begun with `rows_per_shard` 8, but now has 9"),
         ({"options": {"objects": "all"}}, "begun with `options` {}, but now has {'objects'"),
     ],
@@ -312,7 +312,7 @@ def test_one_process_packs_into_a_folder(archive: Archive, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_size": 0}, "`image_size` must be at least 1, but got 0."),
+        ({"shorter_side": 0}, "`shorter_side` must be at least 1, but got 0."),
         ({"rows_per_shard": 0}, "`rows_per_shard` must be at least 1, but got 0."),
         ({"num_workers": 0}, "`num_workers` must be at least 1, but got 0."),
         ({"quality": 96}, "`quality` must lie in [1, 95], but got 96."),
