@@ -86,4 +86,7 @@ def _labels(
     logits_NK += 2 * likeness * (alike_KK[classes_N] - 0.6)
     logits_NK[np.arange(len(classes_N)), classes_N] += own
     odds_NK = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
-    return (odds_NK / odds_NK.sum(axis=1, keepdims=True)).astype(np.float32)
+    probabilities_NK: npt.NDArray[np.float32] = (
+        odds_NK / odds_NK.sum(axis=1, keepdims=True)
+    ).astype(np.float32)
+    return probabilities_NK
