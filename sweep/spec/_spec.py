@@ -10,6 +10,7 @@ from typing import Any
 from core.backbones import pin_weights
 from core.config import FIELD_NAMES, TrainConfig, did_you_mean
 from core.errors import ConfigError
+from sweep.spec._arms import arm_name
 
 SEARCH_ARM = "search"
 """Arm of a trial whose config a searcher suggested."""
@@ -116,11 +117,6 @@ class SweepSpec:
             if key not in self.axes and key != "seed"
         }
         return sweep_identity(self.name, fixed, dataset_fingerprint)
-
-
-def arm_name(overrides: Mapping[str, Any]) -> str:
-    """A grid point in words, such as "mask_probability=0.3 sparsity_norm=l1"."""
-    return " ".join(f"{key}={value}" for key, value in overrides.items())
 
 
 def sweep_identity(name: str, fixed: Mapping[str, Any], dataset_fingerprint: str) -> str:

@@ -1,0 +1,16 @@
+"""What a sweep is: a base config, arms that change it, and seeds."""
+
+from sweep.spec._arms import Arms, arm_name, cross, grid, one_at_a_time
+from sweep.spec._spec import SEARCH_ARM, SweepSpec, TrialSpec, sweep_identity
+
+__all__ = [
+    "SEARCH_ARM",
+    "Arms",
+    "SweepSpec",
+    "TrialSpec",
+    "arm_name",
+    "cross",
+    "grid",
+    "one_at_a_time",
+    "sweep_identity",
+]
