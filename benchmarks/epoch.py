@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from core.algorithm import fit
 from core.config import TrainConfig
 from core.data import Dataset, Split, load_dataset
-from core.pairs import LocalPairs, Pairs
+from core.pairs import Pairs
 from core.presets import preset_config
 from core.state import TrainState
 from core.tree import DecisionTree, fit_tree
@@ -28,7 +28,7 @@ from core.tree import DecisionTree, fit_tree
 SETS = ("digits", "field_guide", "cub-sized")
 
 
-class RefittedPairs:
+class RefittedPairs(Pairs):
     """S' over which T is grown from scratch at every batch, as Alg. 1 is written."""
 
     def __init__(self, config: TrainConfig) -> None:
@@ -42,9 +42,6 @@ class RefittedPairs:
     def add(self, levels_BD: Tensor, probabilities_BK: Tensor) -> None:
         self._levels.append(levels_BD.to(torch.uint8))
         self._probabilities.append(probabilities_BK)
-
-    def tree_probabilities(self, levels_BD: Tensor) -> Tensor:
-        return torch.from_numpy(self.tree().predict(levels_BD.detach().to(torch.uint8).numpy()))
 
     def tree(self) -> DecisionTree:
         return fit_tree(
@@ -63,8 +60,8 @@ def main() -> None:
     for name in arguments.sets:
         dataset, config = _dataset(name, arguments.samples)
         for kind in ("up to date", "anew"):
-            pairs: Pairs = (
-                LocalPairs(config, num_classes=dataset.num_classes)
+            pairs = (
+                Pairs(config, num_classes=dataset.num_classes)
                 if kind == "up to date"
                 else RefittedPairs(config)
             )

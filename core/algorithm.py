@@ -21,7 +21,7 @@ from core.distributed import rank, sum_gradients, sum_over_workers, world_size
 from core.errors import NonFiniteLossError
 from core.losses import bernoulli_mask, label_loss, sparsity_loss, tree_loss
 from core.model import IntersectionModel
-from core.pairs import Pairs, make_pairs
+from core.pairs import Pairs
 from core.predict import SplitOutputs, accuracy, predict_over_workers
 from core.state import TrainState
 from core.tree import DecisionTree
@@ -72,7 +72,7 @@ def fit(
     dataset
         `train` and `minival` are used.
     pairs
-        What keeps S' and grows T; left out, what suits the device and the workers.
+        What keeps S' and grows T; left out, `core.pairs.Pairs` of the config.
 
     Yields
     ------
@@ -99,8 +99,7 @@ def fit(
         world_size=world_size(),
     )
     if pairs is None:
-        device = next(state.model.parameters()).device
-        pairs = make_pairs(config, num_classes=dataset.num_classes, device=device)
+        pairs = Pairs(config, num_classes=dataset.num_classes)
     while not state.finished:
         yield _run_epoch(state, dataset, batches, pairs)
 

@@ -18,12 +18,12 @@ from core.data import Split
 from core.data.images import ArrayImages, Rows
 from core.data.loader import BatchStream
 from core.distributed import global_max, global_min
-from core.errors import ConfigError
+from core.errors import ConfigError, DataError
+from core.pairs import Pairs, gather_rows
 from core.predict import predict_over_workers, predict_split
 from core.quantize import UniformQuantizer
 from core.state import TrainState
 from core.tree import Criterion, fit_tree
-from core.tree.tensors import fit_tensors
 from tests.core.small import small_config, small_dataset
 from tests.core.tree.tree_problems import random_problem
 
@@ -74,23 +74,49 @@ def _compare_quantizer(rank: int, world_size: int) -> None:
 
 
 def _grow(rank: int, world_size: int) -> None:
-    """Shards of unequal size, some of them empty, give the tree of all rows."""
+    """Steps whose shares are unequal, some or all of them empty, give the tree of one process."""
+    shares = {
+        2: [[20, 1], [0, 30], [15, 0], [0, 0], [7, 17]],
+        4: [[5, 0, 12, 1], [0, 0, 0, 3], [0, 0, 0, 0], [30, 9, 10, 20]],
+    }[world_size]
     levels, labels, num_levels = random_problem(
-        7, num_samples=90, num_features=11, num_classes=6, bits=3, labels="learnable"
+        7, num_samples=90, num_features=11, num_classes=6, bits=3, labels="soft"
     )
-    bounds = {1: [0, 90], 2: [0, 70, 90], 4: [0, 1, 1, 60, 90]}[world_size]
-    mine = slice(bounds[rank], bounds[rank + 1])
+    labels_NK = labels.astype(np.float32)
     for criterion in Criterion:
-        rules = {"num_levels": num_levels, "max_depth": 5, "criterion": criterion}
-        # Room for a few features at a time, so that chunks are reduced one after another.
-        tree = fit_tensors(
-            torch.from_numpy(levels[mine]),
-            torch.from_numpy(labels[mine]),
-            group=dist.group.WORLD,
-            max_bytes=100_000,
-            **rules,
-        )
-        assert tree.to_tree() == fit_tree(levels, labels, backend="numpy", **rules)
+        config = small_config(feature_dim=11, max_depth=5, tree_criterion=criterion.value)
+        pairs = Pairs(config, num_classes=6)
+        with pytest.raises(DataError, match="none was added yet"):
+            pairs.tree()
+        for _ in range(2):
+            pairs.clear()
+            stop = 0
+            for counts in shares:
+                start = stop + sum(counts[:rank])
+                mine = slice(start, start + counts[rank])
+                stop += sum(counts)
+                mine_BD = torch.from_numpy(levels[mine]).float()
+                pairs.add(mine_BD, torch.from_numpy(labels_NK[mine]))
+                expected = fit_tree(
+                    levels[:stop],
+                    labels_NK[:stop],
+                    num_levels=num_levels,
+                    max_depth=5,
+                    criterion=criterion,
+                    backend="numpy",
+                )
+                assert pairs.tree() == expected
+                probabilities_BK = pairs.tree_probabilities(mine_BD).numpy()
+                assert np.array_equal(probabilities_BK, expected.predict(levels[mine]))
+        assert stop == len(levels)
+
+
+def _gather(rank: int, world_size: int) -> None:
+    """Rows come in the order of the workers, which one process has as well."""
+    rows_NC = torch.arange(21, dtype=torch.uint8).reshape(7, 3)
+    bounds = [0, 2, 2, 3, 7]
+    gathered_NC = gather_rows(rows_NC[bounds[rank] : bounds[rank + 1]])
+    assert torch.equal(gathered_NC, rows_NC)
 
 
 def _train(rank: int, world_size: int, folder: str) -> None:
@@ -156,9 +182,13 @@ def test_quantizer_ranges_and_gradients_are_those_of_one_process() -> None:
     in_workers(_compare_quantizer, 2)
 
 
-@pytest.mark.parametrize("world_size", [1, 2, 4])
-def test_workers_with_shards_grow_the_tree_of_all_rows(world_size: int) -> None:
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_workers_with_shares_of_any_size_grow_the_tree_of_one(world_size: int) -> None:
     in_workers(_grow, world_size)
+
+
+def test_rows_are_gathered_in_the_order_of_the_workers() -> None:
+    in_workers(_gather, 4)
 
 
 def test_two_workers_and_micro_batches_give_the_weights_of_one(tmp_path: Path) -> None:
