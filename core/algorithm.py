@@ -20,7 +20,6 @@ from core.data.loader import Batch, BatchStream
 from core.distributed import rank, sum_gradients, sum_over_workers, world_size
 from core.errors import NonFiniteLossError
 from core.losses import bernoulli_mask, label_loss, sparsity_loss, tree_loss
-from core.model import IntersectionModel
 from core.pairs import Pairs
 from core.predict import SplitOutputs, accuracy, predict_over_workers
 from core.state import TrainState
@@ -41,7 +40,7 @@ class EpochResult:
     """The same of Eq. 6's second term; NaN when `tree_weight` is 0 and no tree is grown."""
 
     sparsity_loss: float
-    """The same of Eq. 7 without lambda_3."""
+    """The same of Eq. 7 without lambda_3; NaN when it has no weight or the mask is always 0."""
 
     minival_accuracy: float
     minival: SplitOutputs
@@ -95,6 +94,7 @@ def fit(
         dataset.train,
         batch_size=config.batch_size,
         seed=config.seed,
+        partition=config.partition,
         rank=rank(),
         world_size=world_size(),
     )
@@ -150,7 +150,9 @@ def _run_epoch(
         epoch=epoch,
         label_loss=totals.label_loss / totals.samples,
         tree_loss=totals.tree_loss / totals.samples if config.tree_weight else math.nan,
-        sparsity_loss=totals.sparsity_loss / totals.samples,
+        sparsity_loss=totals.sparsity_loss / totals.samples
+        if config.has_sparsity_loss
+        else math.nan,
         minival_accuracy=minival_accuracy,
         minival=minival,
         tree=tree,
@@ -171,12 +173,12 @@ def _run_step(
     """Lines 7 to 13. T is not grown where no loss needs it."""
     config, model = state.config, state.model
     device = next(model.parameters()).device
-    objective = _Objective(config, model, batch, device, num_train)
+    objective = _Objective(config, batch, device, num_train)
     with totals.timed("network"):
         levels_BN = model.levels(batch.images_BCHW.to(device))
         logits_BK = model.classify(levels_BN.detach())
         # Checked before the tree sees them: NaN has no level.
-        _check_finite("loss", objective.label_loss(logits_BK), state, step)
+        _check_finite(objective.label_loss(logits_BK), state, step)
         pairs.add(levels_BN.detach(), logits_BK.detach().softmax(1))  # lines 9 and 10
 
     tree_probabilities_BK = torch.zeros_like(logits_BK)
@@ -193,7 +195,7 @@ def _run_step(
             _step_classifier(state, objective.eq6(logits_BK, tree_probabilities_BK))
         parts = _step_extractor(state, objective, levels_BN, tree_probabilities_BK, mask_N)
         label, soft, sparse = sum_over_workers(torch.stack(parts)).tolist()
-    _check_finite("loss", torch.tensor(label + soft + sparse), state, step)
+    _check_finite(torch.tensor(label + soft + sparse), state, step)
     totals.label_loss += label * batch.global_size
     totals.tree_loss += soft * batch.global_size
     totals.sparsity_loss += sparse * batch.global_size
@@ -206,7 +208,6 @@ class _Objective:
     def __init__(
         self,
         config: TrainConfig,
-        model: IntersectionModel,
         batch: Batch,
         device: torch.device,
         num_train: int,
@@ -271,10 +272,10 @@ def _step_extractor(
     return label.detach(), soft.detach(), sparse.detach()
 
 
-def _check_finite(name: str, value: Tensor, state: TrainState, step: int) -> None:
+def _check_finite(value: Tensor, state: TrainState, step: int) -> None:
     if not torch.isfinite(value):
         raise NonFiniteLossError(
-            f"{name} is {value.item()} at epoch {state.epoch}, step {step} (config "
+            f"loss is {value.item()} at epoch {state.epoch}, step {step} (config "
             f"{state.config.hash}, seed {state.config.seed}): the trial is marked failed."
         )
 

@@ -6,7 +6,8 @@ import json
 from types import NoneType
 from typing import Any, NoReturn, get_args
 
-from core.config import FIELD_NAMES, TrainConfig, did_you_mean
+from core.config import FIELD_NAMES, TrainConfig
+from core.errors import did_you_mean
 
 _FIELD_TYPES = {field.name: field.type for field in dataclasses.fields(TrainConfig)}
 
@@ -46,7 +47,9 @@ def assignment(text: str) -> tuple[str, Any]:
     if not separator:
         raise argparse.ArgumentTypeError(f"must be FIELD=VALUE, but got {text!r}")
     if key not in FIELD_NAMES:
-        raise argparse.ArgumentTypeError(f"{key!r} is no field of TrainConfig.{did_you_mean(key)}")
+        raise argparse.ArgumentTypeError(
+            f"{key!r} is no field of TrainConfig.{did_you_mean(key, FIELD_NAMES)}"
+        )
     types = get_args(_FIELD_TYPES[key]) or (_FIELD_TYPES[key],)
     if NoneType in types and value in ("none", "None"):
         return key, None

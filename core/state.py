@@ -125,7 +125,7 @@ class TrainState:
             If the checkpoint was made by another config.
         """
         saved = TrainConfig.from_dict(json.loads(values["config"]))
-        if saved != self.config:
+        if saved.hash != self.config.hash:
             raise DataError(
                 f"The checkpoint belongs to config {saved.hash}, but this run is config "
                 f"{self.config.hash}: give each run a folder of its own."

@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         console.print(f"{options.num_trials} trials; first: {dict(PAPER_DEFAULTS)}")
         return EXIT_OK
     dataset = load_data(base, run_options)
-    fixed = {key: value for key, value in base.to_dict().items() if key not in SPACE}
+    fixed = {key: value for key, value in base.identity().items() if key not in SPACE}
     fixed["objective"] = options.objective
     search = Search(
         base=base,

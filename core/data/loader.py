@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.config import Partition
 from core.data.types import Split
 from core.errors import ConfigError
 
@@ -24,7 +25,7 @@ class Batch(NamedTuple):
 
 
 class BatchStream:
-    """Batches(S) of Alg. 1, line 2, shuffled anew each epoch and cut over the workers.
+    """Batches(S) of Alg. 1, line 2, shuffled and cut over the workers.
 
     Every worker draws the same permutation and takes its contiguous part of each global batch, so
     that W workers see together what one worker would see.
@@ -37,6 +38,8 @@ class BatchStream:
         s, samples of a global batch. The last batch of an epoch may be smaller.
     seed
         Seed of the permutations.
+    partition
+        "epoch" for a permutation of its own in each epoch, "once" for that of the first in all.
     rank, world_size
         Which of how many workers this is.
 
@@ -47,7 +50,14 @@ class BatchStream:
     """
 
     def __init__(
-        self, split: Split, *, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        seed: int,
+        partition: Partition = "epoch",
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.num_samples = len(split)
         self.num_batches = -(-self.num_samples // batch_size)
@@ -61,12 +71,14 @@ class BatchStream:
         self._labels = torch.from_numpy(split.labels_N)
         self._batch_size = batch_size
         self._seed = seed
+        self._partition = partition
         self._rank = rank
         self._world_size = world_size
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of one epoch, counted from 0."""
-        order = np.random.default_rng([self._seed, epoch]).permutation(self.num_samples)
+        drawn = epoch if self._partition == "epoch" else 0
+        order = np.random.default_rng([self._seed, drawn]).permutation(self.num_samples)
         wholes = [
             order[start : start + self._batch_size]
             for start in range(0, self.num_samples, self._batch_size)

@@ -23,7 +23,7 @@ class SweepCallback(Callback):
     Parameters
     ----------
     arms
-        Arm name by config hash, where the sweep has named arms.
+        Names of the arms that a trial serves by its config hash, where the sweep has named arms.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class SweepCallback(Callback):
         runs: SweepRuns,
         view: ProgressView,
         settings: TrialSettings,
-        arms: dict[str, str],
+        arms: dict[str, tuple[str, ...]],
     ) -> None:
         self._runs = runs
         self._view = view
@@ -89,7 +89,7 @@ class SweepCallback(Callback):
 
     def _spec(self, trial: Trial) -> TrialSpec:
         config = self._settings.config(trial.config)
-        return TrialSpec(arm=self._arms.get(config.hash, SEARCH_ARM), config=config)
+        return TrialSpec(arms=self._arms.get(config.hash, (SEARCH_ARM,)), config=config)
 
 
 def _cause(trial: Trial) -> str:

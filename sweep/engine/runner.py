@@ -1,5 +1,6 @@
 """From a spec to a finished sweep: refuse what cannot work, skip what is done, run the rest."""
 
+import dataclasses
 import logging
 import os
 import socket
@@ -69,7 +70,8 @@ class SweepResult:
     """How a sweep ended."""
 
     trials: Sequence[FinishedTrial]
-    """Every finished trial of the spec, from this run of the command or an earlier one."""
+    """Every finished trial of the spec, from this run of the command or an earlier one; under each
+    of its arms, where it serves several."""
 
     failures: dict[str, str]
     """Reason by config hash."""
@@ -114,7 +116,7 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
                     num_done=len(finished),
                     num_parallel=min(parallel, len(rest)),
                 )
-                arms = {trial.hash: trial.arm for trial in rest}
+                arms = {trial.hash: trial.arms for trial in rest}
                 callback = SweepCallback(runs, view, settings(spec.base), arms)
                 start = time.monotonic()
                 with view:
@@ -130,7 +132,11 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
                 failures = callback.failures
     everything = runs.finished()
     return SweepResult(
-        trials=[everything[h] for h in trials if h in everything],
+        trials=[
+            dataclasses.replace(everything[config.hash], arm=arm)
+            for arm, config in spec.planned()
+            if config.hash in everything
+        ],
         failures=failures,
         num_skipped=len(finished),
         seconds=seconds,

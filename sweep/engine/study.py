@@ -156,7 +156,7 @@ def send_what_was_told(
         config = search.base.replace(trial.params)
         if config.hash in sent:
             continue
-        spec = TrialSpec(arm=SEARCH_ARM, config=config)
+        spec = TrialSpec(arms=(SEARCH_ARM,), config=config)
         if trial.state == TrialState.FAIL:
             runs.trial_started(spec)
             runs.trial_failed(spec.hash, "its driver was killed before it wrote the reason")

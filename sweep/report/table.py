@@ -58,8 +58,8 @@ class ArmTable:
     @classmethod
     def of(cls, spec: SweepSpec, result: SweepResult) -> "ArmTable":
         planned: dict[str, int] = {}
-        for trial in spec.trials():
-            planned[trial.arm] = planned.get(trial.arm, 0) + 1
+        for arm, _ in spec.planned():
+            planned[arm] = planned.get(arm, 0) + 1
         return cls(
             title=spec.title,
             planned=planned,

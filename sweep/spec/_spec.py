@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.backbones import pin_weights
-from core.config import FIELD_NAMES, TrainConfig, did_you_mean
-from core.errors import ConfigError
+from core.config import FIELD_NAMES, TrainConfig
+from core.errors import ConfigError, did_you_mean
 from sweep.spec._arms import arm_name
 
 SEARCH_ARM = "search"
@@ -20,10 +20,16 @@ SEARCH_ARM = "search"
 class TrialSpec:
     """One training run of a sweep."""
 
-    arm: str
-    """Which point of the grid, or which reference, without the seed."""
+    arms: tuple[str, ...]
+    """The points of the grid and the references that it serves, without the seed: one, or several
+    that are the same run."""
 
     config: TrainConfig
+
+    @property
+    def arm(self) -> str:
+        """The names of its arms, for people."""
+        return " = ".join(self.arms)
 
     @property
     def hash(self) -> str:
@@ -37,8 +43,8 @@ class SweepSpec:
     Raises
     ------
     ConfigError
-        If a key is no field of TrainConfig, a value is not legal, an axis is empty, or two trials
-        come out the same.
+        If a key is no field of TrainConfig, a value is not legal, an axis is empty, or a value or
+        a seed is given twice.
     DataError
         If a weights' file is missing: its hash is part of a trial's identity.
 
@@ -68,9 +74,8 @@ class SweepSpec:
     def __post_init__(self) -> None:
         for key in (*self.axes, *(key for arm in self.references.values() for key in arm)):
             if key not in FIELD_NAMES:
-                raise ConfigError(
-                    f"Sweep axis {key!r} is no field of TrainConfig.{did_you_mean(key)}"
-                )
+                hint = did_you_mean(key, FIELD_NAMES)
+                raise ConfigError(f"Sweep axis {key!r} is no field of TrainConfig.{hint}")
         for key, values in self.axes.items():
             if not values:
                 raise ConfigError(f"Sweep axis {key!r} has no values: give it one or more.")
@@ -78,27 +83,38 @@ class SweepSpec:
                 raise ConfigError(f"Sweep axis {key!r} repeats a value of {tuple(values)!r}.")
         if not self.seeds:
             raise ConfigError("A sweep needs at least one seed, but `seeds` is empty.")
-        hashes: dict[str, str] = {}
-        for trial in self.trials():
-            if trial.hash in hashes:
-                raise ConfigError(
-                    f"Arms {hashes[trial.hash]!r} and {trial.arm!r} hold the same trial "
-                    f"{trial.hash}: remove the repeated value or seed."
-                )
-            hashes[trial.hash] = trial.arm
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"`seeds` repeats a seed of {tuple(self.seeds)!r}: give each once.")
+        self.planned()  # refuses what is no config
 
-    def trials(self) -> list[TrialSpec]:
-        """All runs, references first within a seed, so that the first table already has them."""
+    def arms(self) -> dict[str, Mapping[str, Any]]:
+        """Overrides of the base by arm, references first."""
         arms = dict(self.references)
         for values in itertools.product(*self.axes.values()):
             overrides = dict(zip(self.axes, values, strict=True))
             if overrides:
                 arms[arm_name(overrides)] = overrides
+        return arms
+
+    def planned(self) -> list[tuple[str, TrainConfig]]:
+        """Every arm at every seed, with its config; references first within a seed.
+
+        Configs of one hash are one run, which is trained once and shown under each of its arms.
+        """
         return [
-            TrialSpec(arm=arm, config=self._config(overrides, seed))
+            (arm, self._config(overrides, seed))
             for seed in self.seeds
-            for arm, overrides in arms.items()
+            for arm, overrides in self.arms().items()
         ]
+
+    def trials(self) -> list[TrialSpec]:
+        """All runs, in the order of `planned`, so that the first table already has references."""
+        arms: dict[str, list[str]] = {}
+        configs: dict[str, TrainConfig] = {}
+        for arm, config in self.planned():
+            arms.setdefault(config.hash, []).append(arm)
+            configs.setdefault(config.hash, config)
+        return [TrialSpec(arms=tuple(arms[h]), config=config) for h, config in configs.items()]
 
     def _config(self, overrides: Mapping[str, Any], seed: int) -> TrainConfig:
         # The base's hash is that of the base's file.
@@ -109,11 +125,12 @@ class SweepSpec:
         """Identity of the sweep: name, data, and the fixed part of the config.
 
         Axis values and seeds are left out, so that the same sweep with one seed more finds all
-        that is finished and runs only the rest.
+        that is finished and runs only the rest. So are fields with their defaults: one that is
+        added to TrainConfig leaves a sweep where it is.
         """
         fixed = {
             key: value
-            for key, value in self.base.to_dict().items()
+            for key, value in self.base.identity().items()
             if key not in self.axes and key != "seed"
         }
         return sweep_identity(self.name, fixed, dataset_fingerprint)

@@ -274,7 +274,7 @@ class SweepRuns:
         run_id = self._run_ids[trial.hash]
         self._client.log_batch(
             run_id,
-            params=[Param(key, str(value)) for key, value in trial.config.to_dict().items()],
+            params=[Param(key, str(value)) for key, value in trial.config.params().items()],
             tags=[RunTag(key, value) for key, value in tags.items()],
         )
         self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))

@@ -1,5 +1,6 @@
 """Settings: the paper's defaults, what is refused, and the hash that names a trial."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -60,6 +61,74 @@ def test_hash_depends_on_values_alone() -> None:
     assert TrainConfig(seed=1).hash != TrainConfig().hash
     assert TrainConfig(image_size=96).hash != TrainConfig().hash
     assert TrainConfig.from_dict(TrainConfig(seed=3).to_dict()) == TrainConfig(seed=3)
+
+
+DEFAULTS = {
+    "dataset": "digits",
+    "split_seed": 0,
+    "seed": 0,
+    "image_size": None,
+    "resize_size": None,
+    "crop_size": None,
+    "augmentation": "none",
+    "trunk": "conv",
+    "trunk_norm": "batch",
+    "trunk_width": 32,
+    "weights": None,
+    "weights_sha256": None,
+    "frozen_stages": 0,
+    "feature_dim": 1024,
+    "feature_activation": "relu",
+    "num_bits": 4,
+    "quantizer_range": "batch",
+    "hidden_dim": 512,
+    "label_weight": 2.0,
+    "tree_weight": 1.0,
+    "sparsity_weight": 0.001,
+    "mask_probability": 0.5,
+    "sparsity_norm": "l1",
+    "sparsity_divisor": "batch",
+    "max_depth": 8,
+    "tree_criterion": "information_gain",
+    "num_epochs": 200,
+    "batch_size": 16,
+    "partition": "epoch",
+    "learning_rate": 0.002,
+    "trunk_learning_rate_scale": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 0.0005,
+    "schedule": "cosine",
+    "update": "sequential",
+    "drops_to_stop": 2,
+    "precision": "fp32",
+    "accumulation_steps": 1,
+    "channels_last": False,
+    "compile": False,
+}
+
+
+def test_defaults_are_frozen() -> None:
+    """Runs are known by what differs from these: a new value for one is a new SCHEMA.
+
+    A field that is added goes into this table with its default, and changes no hash.
+    """
+    assert TrainConfig().to_dict() == DEFAULTS
+    assert TrainConfig().identity() == {"schema": 1}
+
+
+def test_hashes_of_this_schema_are_frozen() -> None:
+    assert TrainConfig().hash == "67d6291b3014"
+    assert TrainConfig(seed=1, sparsity_norm="l2").hash == "aca423cc6d51"
+    assert TrainConfig(seed=1, mask_probability=0, dataset="field_guide").hash == "19e127e02b32"
+
+
+def test_a_field_that_is_added_changes_no_hash_until_it_is_set() -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Later(TrainConfig):
+        added: str | None = None
+
+    assert Later(seed=2).hash == TrainConfig(seed=2).hash
+    assert Later(seed=2, added="x").hash != TrainConfig(seed=2).hash
 
 
 def test_hash_is_the_same_in_a_new_process() -> None:

@@ -228,3 +228,12 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     list(stream.epoch(0))
     assert [b.labels_B.tolist() for b in stream.epoch(3)] == first
     assert [b.labels_B.tolist() for b in stream.epoch(4)] != first
+
+
+def test_batches_are_cut_once_where_line_2_is_read_literally() -> None:
+    split = small_dataset().train
+    stream = BatchStream(split, batch_size=20, seed=0, partition="once")
+    first, third = ([b.labels_B.tolist() for b in stream.epoch(epoch)] for epoch in (0, 3))
+    assert third == first
+    anew = BatchStream(split, batch_size=20, seed=0)
+    assert [b.labels_B.tolist() for b in anew.epoch(0)] == first

@@ -29,16 +29,18 @@ Number = Callable[[str, TrialSpec], float]
 def result(spec: SweepSpec, number: Number, missing: int = 0) -> SweepResult:
     """A sweep whose last trials failed, and whose other trials have the given numbers."""
     trials = spec.trials()
+    shown = {trial.hash: trial for trial in trials[: len(trials) - missing]}
     finished = [
         FinishedTrial(
             run_id="",
-            config_hash=trial.hash,
-            arm=trial.arm,
-            seed=trial.config.seed,
+            config_hash=config.hash,
+            arm=arm,
+            seed=config.seed,
             params={},
-            final={key: number(key, trial) for key in metrics.FINAL_METRICS},
+            final={key: number(key, shown[config.hash]) for key in metrics.FINAL_METRICS},
         )
-        for trial in trials[: len(trials) - missing]
+        for arm, config in spec.planned()
+        if config.hash in shown
     ]
     failures = {trial.hash: "loss is nan" for trial in trials[len(trials) - missing :]}
     return SweepResult(trials=finished, failures=failures, num_skipped=0, seconds=1.0, parallel=1)
@@ -71,10 +73,11 @@ def test_table_holds_mean_deviation_and_seeds_of_every_arm(
 ) -> None:
     spec, _, paths = written(experiment, tmp_path, by_seed, seeds=3)
     table = {row["arm"]: row for row in rows(paths[0])}
-    assert list(table) == list(dict.fromkeys(trial.arm for trial in spec.trials()))
+    assert list(table) == list(spec.arms())
     key = metrics.final(metrics.FIDELITY_SCORE)
-    for trial in spec.trials():
-        row = table[trial.arm]
+    trial_of = {arm: trial for trial in spec.trials() for arm in trial.arms}
+    for arm, trial in trial_of.items():
+        row = table[arm]
         seed_0 = by_seed(key, trial) - 0.01 * trial.config.seed
         assert float(row["fidelity mean"]) == pytest.approx(seed_0 + 0.01, abs=1e-6)
         assert float(row["fidelity deviation"]) == pytest.approx(0.01, abs=1e-6)
@@ -93,7 +96,7 @@ def test_failed_trials_are_counted_and_an_arm_without_any_other_has_no_mean(
     assert "nan" not in text
     assert "±" not in text.split("deviation over seeds", 1)[1]
     assert all(path.exists() for path in paths)
-    assert len(table) == len(spec.trials())
+    assert len(table) == len(spec.arms())
 
 
 def test_figure_of_p_moves_with_its_numbers(tmp_path: Path) -> None:
@@ -217,6 +220,6 @@ def test_pretraining_differs_in_its_weights_alone() -> None:
 
 def test_fixed_parts_of_the_spec_are_those_of_the_paper() -> None:
     spec = ablation_p.build(TrainConfig(), range(3))
-    assert len(spec.trials()) == 42
+    assert len(spec.planned()) == 42
     assert set(spec.axes["mask_probability"]) == {0, 0.1, 0.3, 0.5, 0.8, 1}
     assert set(spec.axes["sparsity_norm"]) == {"l1", "l2"}

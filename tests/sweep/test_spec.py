@@ -1,5 +1,6 @@
 """A spec's trials, their identity, and what is refused."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -25,21 +26,46 @@ def make(**changes: object) -> SweepSpec:
 
 
 def test_trials_are_the_product_with_references_for_every_seed() -> None:
-    trials = make().trials()
-    assert len(trials) == 2 * (2 * 2 + 1)
-    assert len({trial.hash for trial in trials}) == len(trials)
-    assert {trial.arm for trial in trials if trial.config.tree_weight == 0} == {"plain"}
+    spec = make()
+    assert len(spec.planned()) == 2 * (2 * 2 + 1)
+    assert {arm for arm, config in spec.planned() if config.tree_weight == 0} == {"plain"}
 
 
-def test_main_job_is_36_trials_and_two_reference_lines() -> None:
+def test_arms_that_are_the_same_run_share_one_trial() -> None:
+    """With p = 0 there is no sparsity loss, whatever its norm."""
+    spec = make()
+    trials = spec.trials()
+    assert len({trial.hash for trial in trials}) == len(trials) == 2 * (2 + 1 + 1)
+    served = [arm for trial in trials for arm in trial.arms]
+    assert sorted(served) == sorted(arm for arm, _ in spec.planned())
+    without = {trial.arms for trial in trials if trial.config.mask_probability == 0}
+    norms = (f"mask_probability=0.0 sparsity_norm={norm}" for norm in ("l1", "l2"))
+    assert without == {tuple(norms)}
+
+
+def test_main_job_is_36_runs_for_14_arms_of_three_seeds() -> None:
     spec = EXPERIMENT.build(TrainConfig(), range(3))
-    grid = [trial for trial in spec.trials() if trial.arm not in spec.references]
-    assert len(grid) == 36
-    assert len(spec.trials()) - len(grid) == 2 * 3
+    assert len(spec.planned()) == 3 * (2 + 2 * 6)
+    assert len(spec.trials()) == 36
+    (shared,) = {trial.arms for trial in spec.trials() if len(trial.arms) > 1}
+    assert shared == (
+        "tree only",
+        "sparsity_norm=l1 mask_probability=0.0",
+        "sparsity_norm=l2 mask_probability=0.0",
+    )
 
 
 def test_one_more_seed_is_still_the_same_sweep() -> None:
     assert make().sweep_id("data") == make(seeds=(0, 1, 2)).sweep_id("data")
+
+
+def test_a_field_that_is_added_to_the_config_leaves_the_sweep_where_it_is() -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Later(TrainConfig):
+        added: int = 3
+
+    assert make(base=Later()).sweep_id("data") == make().sweep_id("data")
+    assert make(base=Later(added=4)).sweep_id("data") != make().sweep_id("data")
 
 
 def test_other_data_or_another_fixed_value_is_another_sweep() -> None:
@@ -55,7 +81,7 @@ def test_other_data_or_another_fixed_value_is_another_sweep() -> None:
         ({"axes": {"mask_probability": ()}}, "has no values"),
         ({"axes": {"mask_probability": (1.5,)}}, r"must lie in \[0, 1\], but got 1.5"),
         ({"seeds": ()}, "at least one seed"),
-        ({"seeds": (0, 0)}, "hold the same trial"),
+        ({"seeds": (0, 0)}, "repeats a seed"),
         ({"axes": {"mask_probability": (0.1, 0.1)}, "references": {}}, "repeats a value"),
     ],
 )

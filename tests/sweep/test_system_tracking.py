@@ -107,7 +107,7 @@ def write_trial(runs: SweepRuns, trial: TrialSpec, storage: Path, num_epochs: in
 def test_sixteen_trials_finishing_at_once_lose_no_metric(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client, experiment = connect(uri, "intersection-regularization", artifact_root=tmp_path / "a")
-    trials = [TrialSpec(arm="a", config=TrainConfig(seed=seed)) for seed in range(16)]
+    trials = [TrialSpec(arms=("a",), config=TrainConfig(seed=seed)) for seed in range(16)]
     with SweepRuns(
         client, experiment, sweep_id="s", title="t", tags={metrics.TAG_SWEEP: "tiny"}
     ) as runs:
@@ -127,7 +127,7 @@ def test_sixteen_trials_finishing_at_once_lose_no_metric(tmp_path: Path) -> None
 
 def test_writing_the_same_again_doubles_nothing(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    trial = TrialSpec(arm="a", config=TrainConfig())
+    trial = TrialSpec(arms=("a",), config=TrainConfig())
     for attempt in range(2):
         client, experiment = connect(
             uri, "intersection-regularization", artifact_root=tmp_path / "a"

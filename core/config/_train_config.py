@@ -1,16 +1,14 @@
 """One frozen dataclass that fully determines a training run, and the hash that names it."""
 
 import dataclasses
-import difflib
-import hashlib
-import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
-from core.errors import ConfigError
+from core.config import _identity
+from core.config._checks import check_types_and_choices, require
+from core.errors import ConfigError, did_you_mean
 from core.image_options import Augmentation, ImageOptions
 
 RangeMode = Literal["batch", "sample"]
@@ -22,6 +20,7 @@ Precision = Literal["fp32", "bf16"]
 TrunkNorm = Literal["batch", "group"]
 Activation = Literal["none", "relu"]
 Schedule = Literal["cosine", "constant"]
+Partition = Literal["epoch", "once"]
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
 
@@ -138,6 +137,10 @@ class TrainConfig:
     batch_size: int = 16
     """s, samples a step, over all workers together."""
 
+    partition: Partition = "epoch"
+    """When S is cut into batches (line 2 of Alg. 1): anew in each epoch, as is usual, or once
+    before the first, which is how the line reads."""
+
     learning_rate: float = 0.002
     """SGD step size of the new layers: G and F's projection."""
 
@@ -178,32 +181,32 @@ class TrainConfig:
     Changes results in the last bits alone."""
 
     def __post_init__(self) -> None:
-        _check_types_and_choices(self)
+        check_types_and_choices(self)
         for name in _POSITIVE_INTEGERS:
-            _require(getattr(self, name) >= 1, f"`{name}` must be at least 1", getattr(self, name))
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1", getattr(self, name))
         for name in _NON_NEGATIVE:
             value = getattr(self, name)
-            _require(value >= 0, f"`{name}` must be at least 0", value)
-        _require(
+            require(value >= 0, f"`{name}` must be at least 0", value)
+        require(
             1 <= self.num_bits <= MAX_BITS,
             f"`num_bits` must lie in [1, {MAX_BITS}]",
             self.num_bits,
         )
-        _require(
+        require(
             0 <= self.mask_probability <= 1,
             "`mask_probability` must lie in [0, 1]",
             self.mask_probability,
         )
-        _require(self.learning_rate > 0, "`learning_rate` must be above 0", self.learning_rate)
-        _require(0 <= self.momentum < 1, "`momentum` must lie in [0, 1)", self.momentum)
-        _require(
+        require(self.learning_rate > 0, "`learning_rate` must be above 0", self.learning_rate)
+        require(0 <= self.momentum < 1, "`momentum` must lie in [0, 1)", self.momentum)
+        require(
             self.drops_to_stop is None or self.drops_to_stop >= 1,
             "`drops_to_stop` must be at least 1, or None to train every epoch",
             self.drops_to_stop,
         )
-        _require(self.label_weight > 0, "`label_weight` must be above 0", self.label_weight)
+        require(self.label_weight > 0, "`label_weight` must be above 0", self.label_weight)
         _ = self.image_options  # refuses what does not fit together
-        _require(
+        require(
             self.accumulation_steps <= self.batch_size,
             f"`accumulation_steps` must be at most `batch_size`, which is {self.batch_size}",
             self.accumulation_steps,
@@ -229,11 +232,28 @@ class TrainConfig:
         """All fields, in order, as plain values that JSON can hold."""
         return dataclasses.asdict(self)
 
+    def params(self) -> dict[str, Any]:
+        """The fields that a number of the run may depend on: equal for configs of one hash."""
+        return _identity.params(self)
+
+    def identity(self) -> dict[str, Any]:
+        """What sets this run apart from that of the defaults, as plain values; see `hash`."""
+        return _identity.identity(self)
+
     @property
     def hash(self) -> str:
-        """Twelve hex digits of SHA-256 over the canonical JSON: the identity of a trial."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        """Twelve hex digits of SHA-256 over `identity()`: the name of a trial.
+
+        Two configs have one hash if they are the same run: a field that has its default is left
+        out, and so is one that cannot matter, such as the norm of a sparsity loss of weight 0. A
+        field that is added to the class therefore changes no hash.
+        """
+        return _identity.digest(self.identity())
+
+    @property
+    def has_sparsity_loss(self) -> bool:
+        """Whether Eq. 7 is more than 0 for some levels: its weight is, and its mask can be."""
+        return self.sparsity_weight > 0 and self.mask_probability > 0
 
     def replace(self, overrides: Mapping[str, Any]) -> "TrainConfig":
         """Return a copy with some fields changed; an unknown key is refused.
@@ -245,7 +265,9 @@ class TrainConfig:
         """
         for key in overrides:
             if key not in FIELD_NAMES:
-                raise ConfigError(f"{key!r} is no field of TrainConfig.{did_you_mean(key)}")
+                raise ConfigError(
+                    f"{key!r} is no field of TrainConfig.{did_you_mean(key, FIELD_NAMES)}"
+                )
         return dataclasses.replace(self, **overrides)
 
     @classmethod
@@ -276,69 +298,22 @@ _NON_NEGATIVE = (
 )
 
 
-def did_you_mean(name: str, known: tuple[str, ...] = FIELD_NAMES) -> str:
-    """Return " Did you mean 'x'?" for the closest known name, or an empty string."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
-def _require(holds: bool, rule: str, value: object) -> None:
-    if not holds:
-        raise ConfigError(f"{rule}, but got {value!r}.")
-
-
 def _check_weights(config: TrainConfig) -> None:
     source, sha256 = config.weights, config.weights_sha256
-    _require(
+    require(
         source in (None, "hub", "lite0") or str(source).endswith(WEIGHTS_SUFFIXES),
         "`weights` must be None, 'hub', 'lite0' or the path of a file that ends in "
         f"{', '.join(WEIGHTS_SUFFIXES)}",
         source,
     )
     if sha256 is not None:
-        _require(
+        require(
             source not in (None, "hub"),
             "`weights_sha256` must be None where `weights` names no file",
             sha256,
         )
-        _require(
+        require(
             re.fullmatch("[0-9a-f]{64}", sha256) is not None,
             "`weights_sha256` must be 64 hexadecimal digits in lower case",
             sha256,
         )
-
-
-def _check_types_and_choices(config: TrainConfig) -> None:
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if get_origin(field.type) is Literal:
-            choices = get_args(field.type)
-            _require(
-                value in choices,
-                f"`{field.name}` must be one of {', '.join(map(repr, choices))}",
-                value,
-            )
-        elif field.type is float:
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            _require(
-                is_number and math.isfinite(value), f"`{field.name}` must be a finite number", value
-            )
-            # 1 and 1.0 are one setting, so they must have one hash.
-            object.__setattr__(config, field.name, float(value))
-        elif field.type is bool:
-            _require(isinstance(value, bool), f"`{field.name}` must be true or false", value)
-        elif field.type is str:
-            _require(isinstance(value, str), f"`{field.name}` must be a string", value)
-        elif field.type == str | None:
-            _require(
-                value is None or isinstance(value, str),
-                f"`{field.name}` must be a string or None",
-                value,
-            )
-        else:
-            is_integer = isinstance(value, int) and not isinstance(value, bool)
-            _require(
-                is_integer or (value is None and field.type is not int),
-                f"`{field.name}` must be an integer",
-                value,
-            )
