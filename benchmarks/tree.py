@@ -97,7 +97,7 @@ def _growers(
 
     def plain(levels_ND: Levels, labels_NK: Labels) -> object:
         return fit_tree(
-            levels_ND, labels_NK, num_levels=NUM_LEVELS, max_depth=DEPTH, backend="numpy"
+            levels_ND, labels_NK, num_levels=NUM_LEVELS, max_depth=DEPTH, grower="plain"
         )
 
     def sklearn(criterion: str) -> Callable[[Levels, Labels], object]:

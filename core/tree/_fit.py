@@ -8,16 +8,16 @@ from typing import Literal, get_args
 import numpy.typing as npt
 
 from core.errors import ConfigError
-from core.tree import _numba, _plain
+from core.tree import _plain, compiled
+from core.tree._finish import to_tree
 from core.tree._gain import Criterion
-from core.tree._nodes import to_tree
 from core.tree._samples import as_samples
 from core.tree._settings import Settings
 from core.tree._tree import DecisionTree
 
-Backend = Literal["numba", "numpy"]
+GrowerName = Literal["compiled", "plain"]
 
-_GROWERS = {"numba": _numba.grow, "numpy": _plain.grow}
+_GROWERS = {"compiled": compiled.grow, "plain": _plain.grow}
 
 
 def fit_tree(
@@ -28,14 +28,14 @@ def fit_tree(
     max_depth: int,
     criterion: Criterion | str = Criterion.INFORMATION_GAIN,
     min_gain: float = 0.0,
-    backend: Backend = "numba",
+    grower: GrowerName = "compiled",
 ) -> DecisionTree:
     """Grow the multivariate regression tree T by CART (section 5, "Tree Optimization").
 
     A node is split by the test `level <= threshold` of the largest gain, if that exceeds
     `min_gain`, the node is not at `max_depth`, and both sides hold a sample.
 
-    Equal input gives an equal tree, bit for bit, whatever the order of rows and the backend:
+    Equal input gives an equal tree, bit for bit, whatever the order of rows and the grower:
 
     - Labels are rounded once, to multiples of 2^-24 (2^-23 for squared error). Each label moves by
       half of that at most, 3e-8 (6e-8), and each mean label by about as much. All sums of labels
@@ -62,9 +62,9 @@ def fit_tree(
         squared error, summed over classes.
     min_gain
         Only a split of a larger gain is made. In bits, or in squared labels.
-    backend
-        "numba" is fast, and takes as many threads as torch does (`torch.set_num_threads`); "numpy"
-        is the reference, and needs no compiler.
+    grower
+        "compiled" is fast, and takes as many threads as torch does (`torch.set_num_threads`);
+        "plain" is the reference, written to be read.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def fit_tree(
     --------
     >>> import numpy as np
     >>> tree = fit_tree(np.array([[0], [3]]), np.eye(2), num_levels=4, max_depth=1)
-    >>> print(tree.to_text())
+    >>> print(to_text(tree))
     if feature 0 <= 0:
         class 0: 1.000 (1 sample)
     else:
@@ -91,9 +91,9 @@ def fit_tree(
     settings = Settings.of(
         num_levels=num_levels, max_depth=max_depth, criterion=criterion, min_gain=min_gain
     )
-    if backend not in get_args(Backend):
-        choices = list(get_args(Backend))
-        raise ConfigError(f"`backend` must be one of {choices}, but got {backend!r}.")
+    if grower not in get_args(GrowerName):
+        choices = list(get_args(GrowerName))
+        raise ConfigError(f"`grower` must be one of {choices}, but got {grower!r}.")
     samples = as_samples(levels_ND, labels_NK, settings)
-    nodes = _GROWERS[backend](samples, settings)
+    nodes = _GROWERS[grower](samples, settings)
     return to_tree(nodes, settings, num_features=samples.levels_ND.shape[1])

@@ -6,12 +6,12 @@ Shape letters: N rows, D features, K classes.
 import numpy.typing as npt
 
 from core.errors import DataError
+from core.tree._finish import to_tree
 from core.tree._gain import Criterion
-from core.tree._nodes import to_tree
-from core.tree._numba import Grower
 from core.tree._samples import MAX_SAMPLES, as_samples
 from core.tree._settings import Settings
 from core.tree._tree import DecisionTree
+from core.tree.compiled import Grower
 
 
 class GrowingTree:
@@ -32,7 +32,7 @@ class GrowingTree:
     >>> growing = GrowingTree(num_features=1, num_classes=2, num_levels=4, max_depth=1)
     >>> growing.add(np.array([[0]]), np.array([[1.0, 0.0]]))
     >>> growing.add(np.array([[3]]), np.array([[0.0, 1.0]]))
-    >>> print(growing.tree().to_text())
+    >>> print(to_text(growing.tree()))
     if feature 0 <= 0:
         class 0: 1.000 (1 sample)
     else:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from core.errors import DataError
 from core.tree._samples import as_levels
-from core.tree._traverse import find_leaves
+from core.tree.compiled import find_leaves
 
 _ARRAYS = ("feature", "threshold", "left", "right", "value", "num_samples")
 _SCALARS = ("num_levels", "num_features")
@@ -140,27 +140,6 @@ class DecisionTree:
         return self.same_structure(other) and self._equal_arrays(other, _ARRAYS)
 
     __hash__ = None  # type: ignore[assignment]
-
-    def to_text(
-        self,
-        feature_names: Sequence[str] | None = None,
-        class_names: Sequence[str] | None = None,
-    ) -> str:
-        """Indented rules, each leaf with its top class, that class's share and its samples."""
-        # Here, since that module needs this class.
-        from core.tree._text import to_text
-
-        return to_text(self, feature_names=feature_names, class_names=class_names)
-
-    def to_rules(
-        self,
-        feature_names: Sequence[str] | None = None,
-        class_names: Sequence[str] | None = None,
-    ) -> str:
-        """One line a leaf, by class: "class 1 when feature 0 is at least 1 (0.9 of 12 samples)"."""
-        from core.tree._rules import to_rules
-
-        return to_rules(self, feature_names=feature_names, class_names=class_names)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All that the tree consists of, as arrays; the scalars have no axis."""

@@ -24,7 +24,7 @@ from core.evaluation import Evaluation, evaluate
 from core.extractor import TrainedExtractor, attribute_matches
 from core.image_options import ImageOptions
 from core.state import TrainState
-from core.tree import DecisionTree, draw_tree
+from core.tree import DecisionTree, draw_tree, to_text
 from sweep.engine.store import TrialStore
 from sweep.tracking import metrics
 
@@ -203,7 +203,7 @@ def write_artifacts(
         matches=attribute_matches(evaluation.fidelity, dataset.attribute_names),
     ).write(folder)
     (folder / "config.json").write_text(json.dumps(state.config.to_dict(), indent=2))
-    (folder / "tree.txt").write_text(tree.to_text(class_names=dataset.class_names))
+    (folder / "tree.txt").write_text(to_text(tree, class_names=dataset.class_names))
     figure = draw_tree(tree, class_names=dataset.class_names, max_depth=PICTURED_DEPTH)
     figure.savefig(folder / "tree.png", dpi=80)
     pyarrow.parquet.write_table(

@@ -103,7 +103,7 @@ def _grow(rank: int, world_size: int) -> None:
                     num_levels=num_levels,
                     max_depth=5,
                     criterion=criterion,
-                    backend="numpy",
+                    grower="plain",
                 )
                 assert pairs.tree() == expected
                 probabilities_BK = pairs.tree_probabilities(mine_BD).numpy()

@@ -24,7 +24,7 @@ def test_the_tree_after_every_step_is_that_of_all_rows_so_far() -> None:
             np.concatenate(all_probabilities),
             num_levels=4,
             max_depth=config.max_depth,
-            backend="numpy",
+            grower="plain",
         )
         assert pairs.tree() == expected
         predicted = pairs.tree_probabilities(levels)

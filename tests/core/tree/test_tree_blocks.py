@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.tree import fit_tree
-from core.tree._blocks import (
+from core.tree.compiled._blocks import (
     ANY_ROW,
     COUNTS,
     ENDS,
@@ -17,12 +17,19 @@ from core.tree._blocks import (
     look_at_blocks,
     lowest_bit,
 )
-from core.tree._compiled import compiled
-from core.tree._lists import ROW_BITS, START, mark_starts
-from core.tree._llvm import LANES
-from core.tree._narrow import MAX_ROWS_OF_STREAM
-from core.tree._sets import MAX_ROWS_OF_SET, NUM_SLOTS, has_set, number_rows, put_set, set_of_side
-from core.tree._transpose import put_columns
+from core.tree.compiled._compile import compiled
+from core.tree.compiled._lists import ROW_BITS, START, mark_starts
+from core.tree.compiled._llvm import LANES
+from core.tree.compiled._narrow import MAX_ROWS_OF_STREAM
+from core.tree.compiled._sets import (
+    MAX_ROWS_OF_SET,
+    NUM_SLOTS,
+    has_set,
+    number_rows,
+    put_set,
+    set_of_side,
+)
+from core.tree.compiled._transpose import put_columns
 
 COUNT = 40
 CURVE, SCALE, SLACK = 0.5, 2.0**-20, 0.01
@@ -197,8 +204,8 @@ def test_nodes_of_more_rows_than_a_stream_takes():
     levels = generator.integers(0, 4, size=(count, 2))
     labels = generator.dirichlet(np.ones(3), size=count)
     trees = [
-        fit_tree(levels, labels, num_levels=4, max_depth=3, backend=backend)
-        for backend in ("numba", "numpy")
+        fit_tree(levels, labels, num_levels=4, max_depth=3, grower=grower)
+        for grower in ("compiled", "plain")
     ]
     assert trees[0] == trees[1]
     assert trees[0].depth == 3

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_problems import entropy, problems
 
-from core.tree._bounds import even_bound, fewest_rows, is_below, largest_divergence
 from core.tree._gain import Criterion, split_gains
-from core.tree._level import raise_children
-from core.tree._lists import log_sides, make_list, part_lists, rank_of, row_of
-from core.tree._numba import Grower
-from core.tree._records import NO_SLOT
 from core.tree._samples import as_samples
 from core.tree._settings import Settings
+from core.tree.compiled._bounds import even_bound, fewest_rows, is_below, largest_divergence
+from core.tree.compiled._grower import Grower
+from core.tree.compiled._level import raise_children
+from core.tree.compiled._lists import log_sides, make_list, part_lists, rank_of, row_of
+from core.tree.compiled._records import NO_SLOT
 
 quick = settings(deadline=None, max_examples=60)
 

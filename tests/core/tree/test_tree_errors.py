@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError, DataError
-from core.tree import DecisionTree, draw_tree, fit_tree
+from core.tree import DecisionTree, draw_tree, fit_tree, to_text
 
 LEVELS = np.array([[0, 1], [3, 2], [1, 1]])
 LABELS = np.eye(3)
@@ -29,7 +29,7 @@ def changed(array, index, value):
         ({"min_gain": -0.5}, "`min_gain` must be finite and not negative, but got -0.5"),
         ({"min_gain": np.nan}, "`min_gain` must be finite and not negative, but got nan"),
         ({"criterion": "gini"}, r"must be one of \['information_gain', 'squared_error'\].*'gini'"),
-        ({"backend": "cuda"}, r"must be one of \['numba', 'numpy'\], but got 'cuda'"),
+        ({"grower": "cuda"}, r"must be one of \['compiled', 'plain'\], but got 'cuda'"),
     ],
 )
 def test_settings(options, message):
@@ -93,9 +93,9 @@ def test_prediction():
 def test_names():
     tree = fit()
     with pytest.raises(DataError, match="`class_names` must name each of the tree's 3, but has 2"):
-        tree.to_text(class_names=["a", "b"])
+        to_text(tree, class_names=["a", "b"])
     with pytest.raises(DataError, match="`feature_names` must name each of the tree's 2"):
-        tree.to_text(feature_names=["a"])
+        to_text(tree, feature_names=["a"])
     with pytest.raises(DataError, match="`class_names` must name each"):
         draw_tree(tree, class_names=["a"])
     with pytest.raises(ConfigError, match="`max_depth` must be at least 1, or None, but got 0"):

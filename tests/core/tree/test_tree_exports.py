@@ -9,8 +9,18 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 from core.errors import DataError
-from core.tree import DecisionTree, draw_tree, fit_tree, load_tree, rule_of, rules, save_tree
-from core.tree._picture import MAX_ROWS
+from core.tree import (
+    DecisionTree,
+    draw_tree,
+    fit_tree,
+    load_tree,
+    rule_of,
+    rules,
+    save_tree,
+    to_rules,
+    to_text,
+)
+from core.tree.forms._picture import MAX_ROWS
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +39,7 @@ def small_tree():
 
 
 def test_text(small_tree):
-    assert small_tree.to_text() == (
+    assert to_text(small_tree) == (
         "if feature 0 <= 0:\n"
         "    if feature 1 <= 0:\n"
         "        class 0: 1.000 (1 sample)\n"
@@ -41,7 +51,7 @@ def test_text(small_tree):
 
 
 def test_text_with_names(small_tree):
-    text = small_tree.to_text(feature_names=["bill", "crown"], class_names=["wren", "tit", "jay"])
+    text = to_text(small_tree, feature_names=["bill", "crown"], class_names=["wren", "tit", "jay"])
     assert text.splitlines()[1:3] == ["    if crown <= 0:", "        wren: 1.000 (1 sample)"]
     assert text.splitlines()[-1] == "    jay: 0.938 (2 samples)"
 
@@ -52,7 +62,7 @@ def test_text_of_a_chain():
     weights = 0.5 ** np.arange(256)
     labels = np.stack([weights, 1 - weights], axis=1)
     tree = fit_tree(levels, labels, num_levels=256, max_depth=300)
-    assert tree.to_text().count("class ") == tree.num_leaves
+    assert to_text(tree).count("class ") == tree.num_leaves
 
 
 def test_json_round_trip_is_exact(digits_trees):
@@ -128,24 +138,24 @@ def test_picture_of_a_single_leaf():
 
 class TestRules:
     def test_each_line_says_class_conditions_share_and_samples(self, small_tree):
-        assert small_tree.to_rules().splitlines() == [
+        assert to_rules(small_tree).splitlines() == [
             "class 0 when feature 0 is 0 and feature 1 is 0 (1.000 of 1 sample)",
             "class 1 when feature 0 is 0 and feature 1 is at least 1 (1.000 of 1 sample)",
             "class 2 when feature 0 is at least 1 (0.938 of 2 samples)",
         ]
 
     def test_with_names(self, small_tree):
-        text = small_tree.to_rules(feature_names=["bill", "crown"], class_names=["a", "b", "c"])
+        text = to_rules(small_tree, feature_names=["bill", "crown"], class_names=["a", "b", "c"])
         assert text.splitlines()[2] == "c when bill is at least 1 (0.938 of 2 samples)"
 
     def test_a_tree_of_one_leaf(self):
         tree = fit_tree(np.zeros((3, 1), int), np.full((3, 2), 0.5), num_levels=2, max_depth=3)
-        assert tree.to_rules() == "class 0 always (0.500 of 3 samples)"
+        assert to_rules(tree) == "class 0 always (0.500 of 3 samples)"
 
     def test_tests_of_one_feature_become_one_range(self):
         levels = np.repeat(np.arange(4), [4, 2, 2, 4])[:, None]
         tree = fit_tree(levels, np.eye(3)[[0] * 4 + [1] * 4 + [2] * 4], num_levels=4, max_depth=2)
-        assert tree.to_rules().splitlines()[1] == (
+        assert to_rules(tree).splitlines()[1] == (
             "class 1 when feature 0 is from 1 to 2 (1.000 of 4 samples)"
         )
 

@@ -37,11 +37,11 @@ def test_equals_fit_tree_at_every_step(problem, criterion, max_depth, min_gain, 
         tree.add(levels[start:stop], labels[start:stop])
         if data.draw(st.booleans(), label="ask"):
             expected = fit_tree(
-                levels[:stop], labels[:stop], num_levels=num_levels, backend="numpy", **options
+                levels[:stop], labels[:stop], num_levels=num_levels, grower="plain", **options
             )
             assert tree.tree() == expected
         start = stop
-    expected = fit_tree(levels, labels, num_levels=num_levels, backend="numpy", **options)
+    expected = fit_tree(levels, labels, num_levels=num_levels, grower="plain", **options)
     assert tree.tree() == expected
     assert tree.tree() == expected
     assert len(tree) == len(levels)
@@ -66,9 +66,7 @@ def test_equals_fit_tree_over_many_small_steps(criterion, kind, num_classes):
             assert tree.tree() == fit_tree(
                 levels[:stop], labels[:stop], num_levels=num_levels, **options
             )
-    assert tree.tree() == fit_tree(
-        levels, labels, num_levels=num_levels, backend="numpy", **options
-    )
+    assert tree.tree() == fit_tree(levels, labels, num_levels=num_levels, grower="plain", **options)
 
 
 def test_a_deep_chain_of_larger_nodes():

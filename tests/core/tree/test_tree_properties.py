@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_problems import entropy, problems, random_problem
 
-from core.tree import Criterion, _gain, _numba, _threads, fit_tree
-from core.tree._compiled import compiled
+from core.tree import Criterion, _gain, fit_tree
 from core.tree._gain import UNIT, share_log_share
+from core.tree.compiled import _grower, _threads
+from core.tree.compiled._compile import compiled
 
 # The first call compiles.
 quick = settings(deadline=None, max_examples=60)
@@ -32,7 +33,7 @@ def fit(problem, **options):
 @given(problems, criteria, depths, st.sampled_from([0.0, 1e-4, 0.05]))
 def test_growers_agree_bit_for_bit(problem, criterion, max_depth, min_gain):
     options = {"criterion": criterion, "max_depth": max_depth, "min_gain": min_gain}
-    assert fit(problem, backend="numba", **options) == fit(problem, backend="numpy", **options)
+    assert fit(problem, grower="compiled", **options) == fit(problem, grower="plain", **options)
 
 
 @pytest.mark.parametrize("labels", ["hard", "learnable", "soft"])
@@ -42,8 +43,8 @@ def test_growers_agree_on_more_rows_than_one_portion(criterion, labels):
         3, num_samples=3000, num_features=13, num_classes=12, bits=4, labels=labels
     )
     options = {"criterion": criterion, "max_depth": 5}
-    tree = fit(problem, backend="numba", **options)
-    assert tree == fit(problem, backend="numpy", **options)
+    tree = fit(problem, grower="compiled", **options)
+    assert tree == fit(problem, grower="plain", **options)
     assert tree.depth == 5
 
 
@@ -62,7 +63,7 @@ large_problems = st.builds(
 @given(large_problems, criteria, st.integers(1, 3))
 def test_growers_agree_on_many_rows(problem, criterion, max_depth):
     options = {"criterion": criterion, "max_depth": max_depth}
-    assert fit(problem, backend="numba", **options) == fit(problem, backend="numpy", **options)
+    assert fit(problem, grower="compiled", **options) == fit(problem, grower="plain", **options)
 
 
 @pytest.fixture
@@ -80,11 +81,11 @@ def test_threads_are_those_of_torch_and_make_no_difference(
     problem = random_problem(
         6, num_samples=3000, num_features=101, num_classes=20, bits=4, labels="sharp"
     )
-    expected = fit(problem, backend="numpy", criterion=criterion, max_depth=4)
+    expected = fit(problem, grower="plain", criterion=criterion, max_depth=4)
     torch_threads(count)
     seen = set()
     monkeypatch.setattr(
-        _numba, "run_all", lambda tasks: (seen.add(len(tasks)), _threads.run_all(tasks))
+        _grower, "run_all", lambda tasks: (seen.add(len(tasks)), _threads.run_all(tasks))
     )
     assert fit(problem, criterion=criterion, max_depth=4) == expected
     assert seen == {count}
@@ -103,7 +104,7 @@ def test_everything_is_compiled_once(torch_threads):
         for criterion in Criterion:
             for problem in (small, large):
                 fit(problem, criterion=criterion, max_depth=4)
-    for function in (_numba.scan_level, _numba.close_level, _numba.open_visit):
+    for function in (_grower.scan_level, _grower.close_level, _grower.open_visit):
         assert len(function.signatures) == 1
 
 
@@ -129,12 +130,12 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
 @quick
-@given(problems, criteria, depths, st.sampled_from(["numba", "numpy"]), st.randoms())
-def test_order_of_rows_makes_no_difference(problem, criterion, max_depth, backend, random):
+@given(problems, criteria, depths, st.sampled_from(["compiled", "plain"]), st.randoms())
+def test_order_of_rows_makes_no_difference(problem, criterion, max_depth, grower, random):
     levels, labels, num_levels = problem
     order = list(range(len(levels)))
     random.shuffle(order)
-    options = {"criterion": criterion, "max_depth": max_depth, "backend": backend}
+    options = {"criterion": criterion, "max_depth": max_depth, "grower": grower}
     assert fit(problem, **options) == fit((levels[order], labels[order], num_levels), **options)
 
 
@@ -180,10 +181,10 @@ def test_predictions_are_on_the_simplex(problem, max_depth, seed):
 
 
 @quick
-@given(problems, st.sampled_from(["numba", "numpy"]))
-def test_each_split_is_the_best_by_brute_force(problem, backend):
+@given(problems, st.sampled_from(["compiled", "plain"]))
+def test_each_split_is_the_best_by_brute_force(problem, grower):
     levels, labels, num_levels = problem
-    tree = fit(problem, max_depth=1, backend=backend)
+    tree = fit(problem, max_depth=1, grower=grower)
 
     def gain(goes_left):
         parts = [labels[goes_left], labels[~goes_left]]
@@ -206,7 +207,7 @@ def test_single_precision_labels():
     # Their rows are off 1 by rounding; T sees such labels in training.
     problem = levels, labels.astype(np.float32), num_levels
     tree = fit(problem, max_depth=6)
-    assert tree == fit(problem, max_depth=6, backend="numpy")
+    assert tree == fit(problem, max_depth=6, grower="plain")
     np.testing.assert_allclose(tree.predict(levels).sum(axis=1), 1, rtol=1e-12)
 
 

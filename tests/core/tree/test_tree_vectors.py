@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from core.tree._bounds import slack_of_singles
-from core.tree._compiled import compiled
-from core.tree._lists import ROW_BITS, ROW_MASK
-from core.tree._llvm import LANES
-from core.tree._vectors import (
+from core.tree.compiled._bounds import slack_of_singles
+from core.tree.compiled._compile import compiled
+from core.tree.compiled._lists import ROW_BITS, ROW_MASK
+from core.tree.compiled._llvm import LANES
+from core.tree.compiled._vectors import (
     add_rows,
     centred_squares_of_doubles,
     centred_squares_of_ints,

@@ -10,14 +10,20 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _source_stamp() -> str:
+_PACKAGE = Path(__file__).parents[1]
+
+
+def source_stamp(folder: Path) -> str:
+    """A digest of all Python files in a folder and those below it, their places included."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for path in sorted(folder.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
     return digest.hexdigest()
 
 
-_STAMP = _source_stamp()
+_STAMP = source_stamp(_PACKAGE)
 
 
 def compiled(function: F) -> F:
@@ -36,6 +42,8 @@ def compiled_any_order(function: F) -> F:
 def _compile(function: F, *, fastmath: bool | set[str]) -> F:
     dispatcher = njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(function)
     # numba's cache looks at the file of the function alone, but the code holds functions and
-    # constants of the other files too. Stamped by all of them, it cannot go stale.
+    # constants of all of `core.tree`. Stamped by its files, it cannot go stale. numba (0.68) has
+    # no public way to give a stamp: what may be registered are locators of folders, for all
+    # packages of a process. Should the attribute ever go, the test of the cache fails.
     dispatcher._cache._cache_file._source_stamp = _STAMP  # type: ignore[attr-defined]
     return cast(F, dispatcher)

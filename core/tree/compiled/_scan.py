@@ -13,7 +13,8 @@ their labels, and padding.
 
 import numpy as np
 
-from core.tree._bounds import (
+from core.tree._gain import SQUARE_UNIT, Floats
+from core.tree.compiled._bounds import (
     even_bound,
     fewest_rows,
     is_below,
@@ -21,10 +22,9 @@ from core.tree._bounds import (
     slack_of_singles,
     squared_error_bound,
 )
-from core.tree._compiled import compiled
-from core.tree._exact import entropy_gain, squared_error_gain
-from core.tree._gain import SQUARE_UNIT, Floats
-from core.tree._lists import (
+from core.tree.compiled._compile import compiled
+from core.tree.compiled._exact import entropy_gain, squared_error_gain
+from core.tree.compiled._lists import (
     Counts,
     Entries,
     Rows,
@@ -34,9 +34,9 @@ from core.tree._lists import (
     make_list,
     rank_of,
 )
-from core.tree._llvm import LANES
-from core.tree._records import NO_FEATURE, Rules, Scratch, Singles, Table
-from core.tree._vectors import (
+from core.tree.compiled._llvm import LANES
+from core.tree.compiled._records import NO_FEATURE, Rules, Scratch, Singles, Table
+from core.tree.compiled._vectors import (
     add_rows,
     centred_squares_of_doubles,
     centred_squares_of_ints,

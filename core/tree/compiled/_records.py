@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.tree._gain import Floats
-from core.tree._lists import Bytes, Counts, Entries, Rows
-from core.tree._sets import Bits
+from core.tree.compiled._lists import Bytes, Counts, Entries, Rows
+from core.tree.compiled._sets import Bits
 
 Columns = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int32]
@@ -155,7 +155,7 @@ class Scratch(NamedTuple):
     centred_NC: Columns
     """Rows less their node's mean, where columns are one vector."""
     state_VC: Columns
-    """What `core.tree._blocks` leaves from block to block."""
+    """What `_blocks` leaves from block to block."""
     bits_N2: Bits
     """Each row's bit in sets of rows of its node."""
     sets_S2: Bits

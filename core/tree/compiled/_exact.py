@@ -5,8 +5,8 @@ Shape letters: K classes, C columns: the classes, the total of their labels, pad
 
 import numpy as np
 
-from core.tree._compiled import compiled, compiled_any_order
 from core.tree._gain import GAIN_GRID, SQUARE_UNIT, Floats, share_log_share
+from core.tree.compiled._compile import compiled, compiled_any_order
 
 _share_log_share = compiled(share_log_share)
 

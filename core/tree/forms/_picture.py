@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import ConfigError
-from core.tree._text import namer
 from core.tree._tree import DecisionTree
+from core.tree.forms._text import namer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

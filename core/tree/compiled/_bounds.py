@@ -1,6 +1,6 @@
 """Compiled: what a split cannot gain more than, for a fraction of the price of its gain.
 
-Sums over classes come in single precision from `core.tree._vectors`; each bound leaves room for
+Sums over classes come in single precision from `_vectors`; each bound leaves room for
 its errors.
 
 Shape letters: N rows, K classes, C columns.
@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from core.tree._compiled import compiled, compiled_any_order
 from core.tree._gain import GAIN_GRID, Floats
-from core.tree._lists import Rows
-from core.tree._records import Table
+from core.tree.compiled._compile import compiled, compiled_any_order
+from core.tree.compiled._lists import Rows
+from core.tree.compiled._records import Table
 
 _LN_2 = math.log(2)
 _LN_4 = math.log(4)

@@ -1,18 +1,18 @@
 """Compiled: growing level by level, and bringing a grown tree up to date with new rows.
 
 A visit is the look at one node of a level. Visits of a level are scanned by several threads, each
-with features of its own (`core.tree._level`), and then closed together: splits are chosen, rows
+with features of its own (`_level`), and then closed together: splits are chosen, rows
 parted, and the visits of the next level made.
 
 Shape letters: N rows, C columns, V visits, S slices of features.
 """
 
-from core.tree._compiled import compiled
-from core.tree._exact import negative_entropy, square_terms
 from core.tree._gain import GAIN_GRID, Floats
-from core.tree._lists import Bytes, Rows, as_int
-from core.tree._places import cut_below, take_place
-from core.tree._records import (
+from core.tree.compiled._compile import compiled
+from core.tree.compiled._exact import negative_entropy, square_terms
+from core.tree.compiled._lists import Bytes, Rows, as_int
+from core.tree.compiled._places import cut_below, take_place
+from core.tree.compiled._records import (
     KNOWN,
     NEW,
     NO_FEATURE,

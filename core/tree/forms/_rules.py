@@ -6,8 +6,8 @@ Shape letters: M nodes, D features.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.tree._text import namer, samples
 from core.tree._tree import DecisionTree
+from core.tree.forms._text import namer, samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,18 @@ def to_rules(
     feature_names: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> str:
-    """See `DecisionTree.to_rules`."""
+    """One line a leaf, by class: "class 1 when feature 0 is at least 1 (0.900 of 12 samples)".
+
+    Parameters
+    ----------
+    feature_names, class_names
+        As in `to_text`.
+
+    Raises
+    ------
+    DataError
+        As `to_text` does.
+    """
     class_name = namer("class", class_names, tree.num_classes)
     lines = []
     for rule in rules(tree):

@@ -1,8 +1,8 @@
 """Compiled: the best split of a node where a row's columns fit into one vector.
 
-`core.tree._scan` looks at one side of a split after the other. Where rows are narrow that takes
+`_scan` looks at one side of a split after the other. Where rows are narrow that takes
 longer than their sums, for processors cannot foresee how long lists and levels are. So here all
-lists of a node are one stream of entries, looked at in blocks of sixteen (`core.tree._blocks`), and
+lists of a node are one stream of entries, looked at in blocks of sixteen (`_blocks`), and
 few blocks hold a split that has to be looked at more closely.
 
 For the stream, rows are taken less the mean of the node, on a scale on which the squares of a
@@ -16,7 +16,8 @@ import math
 
 import numpy as np
 
-from core.tree._blocks import (
+from core.tree._gain import GAIN_GRID, UNIT, Floats
+from core.tree.compiled._blocks import (
     ANY_ROW,
     COUNTS,
     ENDS,
@@ -26,16 +27,15 @@ from core.tree._blocks import (
     look_at_blocks,
     lowest_bit,
 )
-from core.tree._bounds import even_bound, slack_of_singles
-from core.tree._compiled import compiled, compiled_any_order
-from core.tree._exact import entropy_gain, squared_error_gain
-from core.tree._gain import GAIN_GRID, UNIT, Floats
-from core.tree._lists import Counts, Entries, Rows, as_int, level_of, mark_starts, rank_of
-from core.tree._llvm import LANES
-from core.tree._records import NO_FEATURE, Rules, Scratch, Table
-from core.tree._scan import ROWS_OF_A_PORTION, Split, lead, prepare_node
-from core.tree._sets import MAX_ROWS_OF_SET, has_set, number_rows, put_set, set_of_side
-from core.tree._vectors import (
+from core.tree.compiled._bounds import even_bound, slack_of_singles
+from core.tree.compiled._compile import compiled, compiled_any_order
+from core.tree.compiled._exact import entropy_gain, squared_error_gain
+from core.tree.compiled._lists import Counts, Entries, Rows, as_int, level_of, mark_starts, rank_of
+from core.tree.compiled._llvm import LANES
+from core.tree.compiled._records import NO_FEATURE, Rules, Scratch, Table
+from core.tree.compiled._scan import ROWS_OF_A_PORTION, Split, lead, prepare_node
+from core.tree.compiled._sets import MAX_ROWS_OF_SET, has_set, number_rows, put_set, set_of_side
+from core.tree.compiled._vectors import (
     add_rows,
     gain_by_entropy_of_doubles,
     gain_by_entropy_of_ints,
@@ -69,10 +69,10 @@ def scan_narrow(
     seeds_J: Rows,
     leaders_J: Rows,
 ) -> Split:
-    """As `core.tree._scan.scan_node`, which tells of the parameters, for lists that are made.
+    """As `_scan.scan_node`, which tells of the parameters, for lists that are made.
 
     No bounds of features are kept. The bound of a split that comes from the stream is that of
-    `core.tree._bounds.is_below` or `squared_error_bound`, with the share of rows for that of the
+    `_bounds.is_below` or `squared_error_bound`, with the share of rows for that of the
     labels' total, which is no farther off than 0.997.
     """
     columns_NC, references_D = table.columns_NC, table.references_D

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.tree._compiled import compiled
+from core.tree.compiled._compile import compiled
 
 Bytes = npt.NDArray[np.uint8]
 Entries = npt.NDArray[np.uint32]

@@ -1,4 +1,4 @@
-"""Loops over columns in whole vectors, written in LLVM's instructions (`core.tree._llvm`).
+"""Loops over columns in whole vectors, written in LLVM's instructions (`_llvm`).
 
 A row of columns is `num_vectors * LANES` wide. Arrays are given by their addresses and nothing is
 checked.
@@ -12,8 +12,8 @@ from numba import types
 from numba.core import cgutils
 
 from core.tree._gain import SERIES
-from core.tree._lists import ROW_MASK
-from core.tree._llvm import (
+from core.tree.compiled._lists import ROW_MASK
+from core.tree.compiled._llvm import (
     DOUBLES,
     FLOAT,
     FLOATS,

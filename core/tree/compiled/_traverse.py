@@ -6,7 +6,7 @@ Shape letters: N samples, D features, M nodes.
 import numpy as np
 import numpy.typing as npt
 
-from core.tree._compiled import compiled
+from core.tree.compiled._compile import compiled
 
 Indices = npt.NDArray[np.int32]
 

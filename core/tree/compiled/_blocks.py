@@ -1,6 +1,6 @@
 """Sixteen entries of lists at a time: behind which of them does a split stand that may be the best?
 
-Written in LLVM's vector instructions, as `core.tree._vectors` is, for tables whose columns fill one
+Written in LLVM's vector instructions, as `_vectors` is, for tables whose columns fill one
 vector. Nothing in here branches on the data but where such splits are found, so that short lists
 cost no more than long ones.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from core.tree._lists import ROW_MASK, START
-from core.tree._llvm import (
+from core.tree.compiled._lists import ROW_MASK, START
+from core.tree.compiled._llvm import (
     FLOATS,
     INT,
     INT32,

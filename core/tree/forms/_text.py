@@ -14,7 +14,27 @@ def to_text(
     feature_names: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> str:
-    """See `DecisionTree.to_text`."""
+    """Indented rules, each leaf with its top class, that class's share and its samples.
+
+    Parameters
+    ----------
+    feature_names, class_names
+        One name each; left out, "feature 0", "class 0" and so on.
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer names than the tree has features or classes.
+
+    Examples
+    --------
+    >>> tree = fit_tree(np.array([[0], [3]]), np.eye(2), num_levels=4, max_depth=1)
+    >>> print(to_text(tree, class_names=["wren", "tit"]))
+    if feature 0 <= 0:
+        wren: 1.000 (1 sample)
+    else:
+        tit: 1.000 (1 sample)
+    """
     feature_name = namer("feature", feature_names, tree.num_features)
     class_name = namer("class", class_names, tree.num_classes)
     lines = []

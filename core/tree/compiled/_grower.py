@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.tree._blocks import NUM_VECTORS
 from core.tree._gain import Criterion, rounding_constant
-from core.tree._level import scan_level
-from core.tree._lists import find_references
-from core.tree._llvm import LANES
 from core.tree._nodes import Nodes
-from core.tree._places import number_nodes
-from core.tree._records import (
+from core.tree._samples import Samples
+from core.tree._settings import Settings
+from core.tree.compiled._blocks import NUM_VECTORS
+from core.tree.compiled._level import scan_level
+from core.tree.compiled._lists import find_references
+from core.tree.compiled._llvm import LANES
+from core.tree.compiled._places import number_nodes
+from core.tree.compiled._records import (
     NO_FEATURE,
     NO_SLOT,
     NUM_LEADERS,
@@ -31,13 +33,11 @@ from core.tree._records import (
     Table,
     Visits,
 )
-from core.tree._rows import put_own_entropies, put_own_squares
-from core.tree._samples import Samples
-from core.tree._sets import NUM_SLOTS
-from core.tree._settings import Settings
-from core.tree._threads import num_threads, run_all
-from core.tree._transpose import put_columns
-from core.tree._update import close_level, open_visit
+from core.tree.compiled._rows import put_own_entropies, put_own_squares
+from core.tree.compiled._sets import NUM_SLOTS
+from core.tree.compiled._threads import num_threads, run_all
+from core.tree.compiled._transpose import put_columns
+from core.tree.compiled._update import close_level, open_visit
 
 _CACHE_LINE = 64
 _ROWS_TO_FIND_REFERENCES = 256

@@ -13,12 +13,12 @@ import math
 
 import numpy as np
 
-from core.tree._compiled import compiled
 from core.tree._gain import UNIT, Floats
-from core.tree._lists import Entries, Rows, as_int, make_list, part_lists
-from core.tree._llvm import LANES
-from core.tree._narrow import MAX_ROWS_OF_STREAM, scan_narrow
-from core.tree._records import (
+from core.tree.compiled._compile import compiled
+from core.tree.compiled._lists import Entries, Rows, as_int, make_list, part_lists
+from core.tree.compiled._llvm import LANES
+from core.tree.compiled._narrow import MAX_ROWS_OF_STREAM, scan_narrow
+from core.tree.compiled._records import (
     KNOWN,
     NEW,
     NO_SLOT,
@@ -32,7 +32,7 @@ from core.tree._records import (
     Table,
     Visits,
 )
-from core.tree._scan import scan_node
+from core.tree.compiled._scan import scan_node
 
 _LOG_OF_ROW = math.log2(0.999 / UNIT) - 2.0**-18
 """Of the least total of a row's labels, in units, less what single precision adds to `sides_DL`."""

@@ -6,8 +6,8 @@ Shape letters: N rows, K classes, C columns: the classes, the total of a row, pa
 import numpy as np
 import numpy.typing as npt
 
-from core.tree._compiled import compiled, compiled_any_order
 from core.tree._gain import SQUARE_UNIT, Floats, share_log_share
+from core.tree.compiled._compile import compiled, compiled_any_order
 
 _share_log_share = compiled(share_log_share)
 

@@ -8,8 +8,8 @@ Shape letters: N rows, E room for entries, S slots.
 import numpy as np
 import numpy.typing as npt
 
-from core.tree._compiled import compiled
-from core.tree._lists import Entries, Rows, as_int, row_of
+from core.tree.compiled._compile import compiled
+from core.tree.compiled._lists import Entries, Rows, as_int, row_of
 
 Bits = npt.NDArray[np.uint64]
 Set = tuple[np.uint64, np.uint64]

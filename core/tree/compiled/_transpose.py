@@ -10,8 +10,8 @@ import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 
-from core.tree._compiled import compiled
-from core.tree._llvm import INT, Builder, Value, intrinsic
+from core.tree.compiled._compile import compiled
+from core.tree.compiled._llvm import INT, Builder, Value, intrinsic
 
 _SIDE = 16
 _TILE = 64

@@ -3,9 +3,9 @@
 Shape letters: P places, M nodes.
 """
 
-from core.tree._compiled import compiled
-from core.tree._lists import as_int
-from core.tree._records import NO_FEATURE, NO_SLOT, Indices, Places
+from core.tree.compiled._compile import compiled
+from core.tree.compiled._lists import as_int
+from core.tree.compiled._records import NO_FEATURE, NO_SLOT, Indices, Places
 
 
 @compiled
