@@ -40,8 +40,12 @@ def test_the_list_of_flags_is_frozen() -> None:
 def test_dry_run_prints_every_trial(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(ablation_p.EXPERIMENT, ["--dry-run"]) == 0
     output = capsys.readouterr().out
-    assert "42 trials" in output
-    assert output.count("seed=") == 42
+    assert "36 trials" in output
+    assert output.count("seed=") == 36
+    shared = (
+        "tree only = sparsity_norm=l1 mask_probability=0.0 = sparsity_norm=l2 mask_probability=0.0"
+    )
+    assert output.count(shared) == 3
     assert "Preset 'digits'" in output
 
 
