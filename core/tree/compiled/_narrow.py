@@ -17,6 +17,7 @@ import math
 import numpy as np
 
 from core.tree._gain import GAIN_GRID, UNIT, Floats
+from core.tree.compiled._best import Split, better_split, is_behind
 from core.tree.compiled._blocks import (
     ANY_ROW,
     COUNTS,
@@ -30,10 +31,10 @@ from core.tree.compiled._blocks import (
 from core.tree.compiled._bounds import even_bound, slack_of_singles
 from core.tree.compiled._compile import compiled, compiled_any_order
 from core.tree.compiled._exact import entropy_gain, squared_error_gain
-from core.tree.compiled._lists import Counts, Entries, Rows, as_int, level_of, mark_starts, rank_of
+from core.tree.compiled._lists import Counts, Entries, Rows, as_int, mark_starts
 from core.tree.compiled._llvm import LANES
 from core.tree.compiled._records import NO_FEATURE, Rules, Scratch, Table
-from core.tree.compiled._scan import ROWS_OF_A_PORTION, Split, lead, prepare_node
+from core.tree.compiled._scan import ROWS_OF_A_PORTION, lead, prepare_node
 from core.tree.compiled._sets import MAX_ROWS_OF_SET, has_set, number_rows, put_set, set_of_side
 from core.tree.compiled._vectors import (
     add_rows,
@@ -215,11 +216,15 @@ def scan_narrow(
                         side_C, other_C, num_classes, inverse, parent, rules.rounding, terms_C
                     )
                 upper = max(upper, gain)
-                if gain < best_gain or (gain == best_gain and best_feature < d):
+                best = (best_gain, best_feature, best_threshold)
+                if is_behind(gain, d, best):
                     if is_small and turn == num_seeds:
                         put_set(sets_S2, rows)
                     continue
-                threshold, is_above = _threshold(
+                best_gain, best_feature, best_threshold = better_split(
+                    best,
+                    gain,
+                    d,
                     entries_E,
                     end,
                     start_of_list,
@@ -227,12 +232,10 @@ def scan_narrow(
                     count,
                     as_int(references_D[d]),
                     rules.num_levels,
+                    side_C,
+                    other_C,
+                    best_left_C,
                 )
-                if gain == best_gain and best_feature == d and threshold >= best_threshold:
-                    continue
-                best_gain, best_feature, best_threshold = gain, d, threshold
-                for c in range(LANES):
-                    best_left_C[c] = other_C[c] if is_above else side_C[c]
         if turn == num_seeds and upper > least_of_leaders:
             least_of_leaders = lead(d, upper, leaders_J, scratch.leads_J)
     return best_gain, best_feature, best_threshold
@@ -299,28 +302,3 @@ def _is_same(side_C: Floats, other_C: Floats, best_left_C: Floats) -> bool:
         off_side += abs(side_C[c] - best_left_C[c])
         off_other += abs(other_C[c] - best_left_C[c])
     return off_side == 0.0 or off_other == 0.0
-
-
-@compiled
-def _threshold(
-    entries_E: Entries,
-    end: int,
-    start_of_list: int,
-    stop_of_list: int,
-    count: int,
-    reference: int,
-    num_levels: int,
-) -> tuple[int, bool]:
-    """The threshold of the split before an entry, and whether the side before it is the upper one.
-
-    Thresholds at empty levels part the rows as the next lower level does.
-    """
-    first_below = num_levels - 1 - reference
-    rank = rank_of(entries_E[end - 1])
-    if rank >= first_below:
-        return level_of(rank, reference, num_levels), False
-    if end < stop_of_list and rank_of(entries_E[end]) < first_below:
-        return level_of(rank_of(entries_E[end]), reference, num_levels), True
-    if stop_of_list - start_of_list < count:
-        return reference, True
-    return level_of(rank_of(entries_E[stop_of_list - 1]), reference, num_levels), True

@@ -14,6 +14,7 @@ their labels, and padding.
 import numpy as np
 
 from core.tree._gain import SQUARE_UNIT, Floats
+from core.tree.compiled._best import Split, better_split, is_behind
 from core.tree.compiled._bounds import (
     even_bound,
     fewest_rows,
@@ -29,7 +30,6 @@ from core.tree.compiled._lists import (
     Entries,
     Rows,
     as_int,
-    level_of,
     log_sides,
     make_list,
     rank_of,
@@ -45,9 +45,6 @@ from core.tree.compiled._vectors import (
     least_variance_of_doubles,
     least_variance_of_ints,
 )
-
-Split = tuple[float, int, int]
-"""Gain, feature and threshold."""
 
 ROWS_OF_A_PORTION = 127
 
@@ -287,24 +284,26 @@ def scan_node(
                         terms_C,
                     )
                 upper = max(upper, gain)
-                if gain < best_gain or (gain == best_gain and best_feature < d):
+                best = (best_gain, best_feature, best_threshold)
+                if is_behind(gain, d, best):
                     continue
-                # Thresholds at empty levels part the rows as the next lower level does.
-                if run == 0 and i < end:
-                    rank = rank_of(entries_N[i])
-                elif run == 0:
-                    rank = rank_of(entries_N[stop - 1])
-                if run == 0 and i == end and length < count:
-                    threshold = reference
-                else:
-                    threshold = level_of(rank, reference, rules.num_levels)
-                if gain == best_gain and best_feature == d and threshold >= best_threshold:
-                    continue
-                best_gain, best_feature, best_threshold = gain, d, threshold
+                best_gain, best_feature, best_threshold = better_split(
+                    best,
+                    gain,
+                    d,
+                    entries_N,
+                    i,
+                    stop - length,
+                    stop,
+                    count,
+                    reference,
+                    rules.num_levels,
+                    side_C,
+                    other_C,
+                    best_left_C,
+                )
                 if by_entropy and not keeps_bounds:
                     fewest = fewest_rows(best_gain, count, divergence)
-                for c in range(num_columns):
-                    best_left_C[c] = other_C[c] if run == 0 else side_C[c]
         if turn >= first:
             upper_D[d] = upper
             if upper > least_of_leaders:
