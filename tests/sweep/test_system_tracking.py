@@ -20,7 +20,9 @@ from sweep.engine.store import TrialStore
 from sweep.engine.trial import Row
 from sweep.spec import TrialSpec
 from sweep.tracking import metrics
-from sweep.tracking.writer import SweepRuns, connect
+from sweep.tracking.connect import connect
+from sweep.tracking.plan import Plan
+from sweep.tracking.writer import SweepRuns
 from tests.sweep.command import (
     assert_each_trial_once,
     assert_every_epoch_once,
@@ -78,6 +80,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server.kill()
 
 
+PLAN = Plan(name="tiny", title="t", base={}, arms=(), seeds=(0,), trials=())
+
+
 def row(epoch: int) -> Row:
     return {
         "epoch": float(epoch),
@@ -109,7 +114,7 @@ def test_sixteen_trials_finishing_at_once_lose_no_metric(tmp_path: Path) -> None
     client, experiment = connect(uri, "intersection-regularization", artifact_root=tmp_path / "a")
     trials = [TrialSpec(arm="a", config=TrainConfig(seed=seed)) for seed in range(16)]
     with SweepRuns(
-        client, experiment, sweep_id="s", title="t", tags={metrics.TAG_SWEEP: "tiny"}
+        client, experiment, sweep_id="s", plan=PLAN, tags={metrics.TAG_SWEEP: "tiny"}
     ) as runs:
         threads = [
             threading.Thread(target=write_trial, args=(runs, trial, tmp_path, 10))
@@ -135,7 +140,7 @@ def test_writing_the_same_again_doubles_nothing(tmp_path: Path) -> None:
         storage = tmp_path / f"storage{attempt}"
         storage.mkdir()
         with SweepRuns(
-            client, experiment, sweep_id="s", title="t", tags={metrics.TAG_SWEEP: "tiny"}
+            client, experiment, sweep_id="s", plan=PLAN, tags={metrics.TAG_SWEEP: "tiny"}
         ) as runs:
             write_trial(runs, trial, storage, 3)
     stored = children(uri)
