@@ -9,7 +9,7 @@ from sweep.errors import SweepError
 from sweep.report._registry import Build
 from sweep.report._spread import Spread
 from sweep.report.render import show, to_markdown, write
-from sweep.report.table import spreads
+from sweep.report.table import COLUMNS, spreads
 from sweep.tracking import metrics
 from sweep.tracking.publisher import Summaries, publish
 from sweep.tracking.reader import SweepResults
@@ -35,7 +35,10 @@ def present(
 
 def summarise(results: SweepResults) -> Summaries:
     """Mean, deviation and count over the seeds of every final metric, by arm."""
-    keys = sorted({key for trial in results.trials for key in trial.final})
+    present_keys = {key for trial in results.trials for key in trial.final}
+    # MLflow's comparison opens on the first: what the table shows comes before the rest.
+    headline = [key for key in COLUMNS.values() if key in present_keys]
+    keys = dict.fromkeys((*headline, *sorted(present_keys)))
     summaries: dict[str, dict[str, float]] = {}
     for key in keys:
         name = key.removeprefix(metrics.final(""))

@@ -1,6 +1,12 @@
 """What a sweep's own run in MLflow gets at its end: report, note, and each arm's means.
 
-An arm's means stand in a run of its own, nested under the sweep's and tagged `kind=arm`.
+An arm's means stand in a run of its own, nested under the sweep's and tagged `kind=arm`. Metrics
+such as `arm/fidelity_mean` on the sweep's run were tried as well, in the UI of MLflow 3.17 with
+the 14 arms of `ablation_p`: one list of some 200 rows, in which nothing can be compared or drawn
+over p, and with arms spelt otherwise, since a metric's key may not hold "=". Runs of their own,
+found by `tags.kind = 'arm'`, fill the UI's comparison: what the arms differ in are its axes and
+rows, and the means and deviations its metrics. They have no config hash, by which resuming and
+reading know trials.
 """
 
 import time

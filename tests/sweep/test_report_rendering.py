@@ -110,6 +110,14 @@ def test_a_console_shows_percent_and_nothing_that_one_seed_cannot_say() -> None:
     assert "nan" not in text
 
 
+def test_a_narrow_console_shows_every_digit_of_an_interval() -> None:
+    console = Console(file=io.StringIO(), width=40)
+    show(Report(title="t", tables=[TABLE]), console)
+    assert isinstance(console.file, io.StringIO)
+    words = console.file.getvalue().split()
+    assert {"+3.1", "[+2.1,", "+4.1]"} <= set(words)
+
+
 def test_markdown_keeps_each_cell_in_its_place() -> None:
     text = to_markdown(Report(title="t", tables=[TABLE], figures=[figure()]))
     rows = [line for line in text.splitlines() if line.startswith("|")]

@@ -16,8 +16,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from core.config import TrainConfig
+from sweep import ablation_p
 from sweep.engine.store import TrialStore
 from sweep.engine.trial import Row
+from sweep.report.__main__ import main as report_command
 from sweep.spec import TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import connect
@@ -30,6 +32,7 @@ from tests.sweep.command import (
     environment,
     start,
 )
+from tests.sweep.results import store_sweep
 
 OUTAGE_SECONDS = 10
 
@@ -173,3 +176,18 @@ def test_a_server_away_for_a_while_loses_nothing_and_fails_no_trial(
     runs = children(server.uri)
     assert_each_trial_once(runs, 3)
     assert_every_epoch_once(server.uri, runs, num_epochs)
+
+
+def test_reports_are_the_same_from_a_server(server: Server, tmp_path: Path) -> None:
+    """Its artifacts come over HTTP, so nothing but the address is shared with whoever ran it."""
+    spec = ablation_p.build(TrainConfig(), range(2))
+    stores = (server.uri, f"sqlite:///{tmp_path / 'mlflow.db'}")
+    written = []
+    for name, uri in zip(("server", "file"), stores, strict=True):
+        artifacts = tmp_path / "a" if name == "file" else None
+        store_sweep(uri, tmp_path / name, spec, artifact_root=artifacts)
+        output = tmp_path / "reports" / name
+        assert report_command(["ablation_p", "--tracking-uri", uri, "--output", str(output)]) == 0
+        written.append({path.name: path.read_bytes() for path in (output / "ablation_p").iterdir()})
+    assert len(written[0]) == 4
+    assert written[0] == written[1]

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from sweep.report._report import Report
+from sweep.report._spread import Difference
 from sweep.report.render._cells import shown
 
 
@@ -21,10 +22,12 @@ def show(report: Report, console: Console) -> None:
             box=box.SIMPLE_HEAD,
             pad_edge=False,
         )
+        # Intervals are wide: they go to a second line rather than lose their end.
+        is_wide = any(isinstance(cell, Difference) for row in table.rows for cell in row)
         for column in columns:
             is_text = column.unit == "text"
             drawn.add_column(
-                escape(column.name), justify="left" if is_text else "right", no_wrap=True
+                escape(column.name), justify="left" if is_text else "right", no_wrap=not is_wide
             )
         for row in rows:
             drawn.add_row(*map(escape, row))

@@ -57,11 +57,20 @@ def draw(figure: Figure) -> Canvas:
         _panel(axes, panel, labels)
     for axes in places[len(figure.panels) :]:
         axes.set_axis_off()
-    handles, names = places[0].get_legend_handles_labels()
-    if len(names) > 1:
+    handles = {
+        name: handle
+        for axes in places
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if len(handles) > 1:
         # Outside the axes: there is no corner that is free in every sweep.
         canvas.legend(
-            handles, names, loc="outside lower center", ncols=4, fontsize=8, frameon=False
+            handles.values(),
+            handles.keys(),
+            loc="outside lower center",
+            ncols=4,
+            fontsize=8,
+            frameon=False,
         )
     canvas.suptitle("\n".join([figure.title, *_what_is_drawn(figure)]), fontsize=10)
     return canvas
@@ -74,7 +83,8 @@ def _what_is_drawn(figure: Figure) -> list[str]:
         words.append("large marks: means, small ones: seeds")
     if any(point.interval for point in points):
         words.append(f"upright bars: {100 * CONFIDENCE:g} % Student-t intervals, cut at the frame")
-    if any(level.low is not None for panel in figure.panels for level in panel.levels):
+    levels = [level for panel in figure.panels for level in panel.levels]
+    if any(level.low != level.high for level in levels if not level.may_lie_outside):
         words.append("bands: range of references")
     return words
 
@@ -108,6 +118,9 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
             zorder=5,
         )
+    if outside:  # room for the words, which must not lie on the data
+        room = _MARGIN * (high - low)
+        low, high = low - room, high + room
     axes.set_ylim(scale * low, scale * high)
     axes.set_ylabel(label)
     axes.set_xlabel(panel.x_label)
