@@ -29,6 +29,9 @@ class Column:
     narrow: bool = True
     """Whether it is shown where there is little room. Files hold every column."""
 
+    short: str = ""
+    """Its name there, if it has a shorter one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

@@ -48,7 +48,7 @@ def summarise(results: SweepResults) -> Summaries:
 
 
 def _numbers(name: str, spread: Spread) -> dict[str, float]:
-    numbers = {f"mean/{name}": spread.mean, "seeds": float(spread.count)}
+    numbers = {f"{name}/mean": spread.mean, "seeds": float(spread.count)}
     if spread.deviation is not None:
-        numbers[f"deviation/{name}"] = spread.deviation
+        numbers[f"{name}/deviation"] = spread.deviation
     return numbers

@@ -8,6 +8,7 @@ from optuna.importance import get_param_importances
 
 from sweep.report._report import Cell, Column, Figure, Level, Panel, Point, Report, Series, Table
 from sweep.tracking import metrics
+from sweep.tracking.names import short_field
 from sweep.tracking.objectives import OBJECTIVES, SPACE_FILE, space_from_json
 from sweep.tracking.reader import FinishedTrial, SweepResults
 
@@ -63,7 +64,7 @@ def _trials(
         columns=[
             Column(name="trial", unit="count"),
             Column(name=objective, direction="higher"),
-            *(Column(name=name, unit="number") for name in space),
+            *(Column(name=name, unit="number", short=short_field(name)) for name in space),
             Column(name="config hash", unit="text", narrow=False),
         ],
         rows=rows,
@@ -102,6 +103,7 @@ def _history(values: list[float], objective: str, title: str) -> Figure:
 def _importance(
     values: list[tuple[FinishedTrial, float]], space: dict[str, BaseDistribution], title: str
 ) -> Figure:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for a study in memory
     study = optuna.create_study(direction="maximize")
     for trial, value in values:
         params = _searched(trial, space)
@@ -110,10 +112,11 @@ def _importance(
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     shares = get_param_importances(study, evaluator=evaluator)
     ordered = sorted(shares.items(), key=lambda item: item[1])
+    few = " only: mostly noise" if len(values) < FEW_FOR_IMPORTANCE else ""
     words = ", ".join(f"{name} {100 * share:.0f} %" for name, share in reversed(ordered))
     return Figure(
         name="importance",
-        title=f"{title}\nshare of the objective's variance, from {len(values)} trials",
+        title=f"{title}\nshare of the objective's variance, from {len(values)} trials{few}",
         panels=[
             Panel(
                 y_label="importance",

@@ -16,6 +16,11 @@ _SHORT = {
 """The paper's letters and usual abbreviations."""
 
 
+def short_field(field: str) -> str:
+    """Return the letter of a field of TrainConfig, or the field where it has none."""
+    return _SHORT.get(field, field)
+
+
 def short_name(arm: str) -> str:
     """Shorten the fields in an arm's name.
 
@@ -39,6 +44,6 @@ def values_name(values: Mapping[str, Any]) -> str:
     'p=0.304 r=4'
     """
     return " ".join(
-        f"{_SHORT.get(key, key)}={f'{value:.3g}' if isinstance(value, float) else value}"
+        f"{short_field(key)}={f'{value:.3g}' if isinstance(value, float) else value}"
         for key, value in values.items()
     )

@@ -69,8 +69,8 @@ def test_the_sweeps_own_run_has_report_note_and_arms(finished: tuple[Path, Sweep
     (arm,) = (run for run in arms if run.data.tags["mlflow.runName"] == "norm=l2 p=0.8")
     key = metrics.TEST_ACCURACY
     values = results.final("sparsity_norm=l2 mask_probability=0.8", metrics.final(key)).values()
-    assert arm.data.metrics[f"mean/{key}"] == pytest.approx(sum(values) / 2)
-    assert arm.data.metrics[f"deviation/{key}"] == pytest.approx(0.01 / 2**0.5)
+    assert arm.data.metrics[f"{key}/mean"] == pytest.approx(sum(values) / 2)
+    assert arm.data.metrics[f"{key}/deviation"] == pytest.approx(0.01 / 2**0.5)
     assert arm.data.metrics["seeds"] == 2
     assert arm.data.params["mask_probability"] == "0.8"
     assert set(arm.data.params) == {
@@ -91,7 +91,7 @@ def test_one_more_seed_brings_the_arms_up_to_date_and_they_are_no_trials(tmp_pat
     key = metrics.final(metrics.TEST_ACCURACY)
     for run_of_arm in arms:
         values = results.final(run_of_arm.data.tags[metrics.TAG_ARM], key).values()
-        mean = run_of_arm.data.metrics[f"mean/{metrics.TEST_ACCURACY}"]
+        mean = run_of_arm.data.metrics[f"{metrics.TEST_ACCURACY}/mean"]
         assert mean == pytest.approx(sum(values) / 3)
 
 

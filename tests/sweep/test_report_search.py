@@ -1,17 +1,19 @@
 """The report of a search, from a real MLflow store and without Optuna's database."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from optuna.samplers import RandomSampler
+from rich.console import Console
 
 from core.presets import preset_config
 from search_spaces.joint import PAPER_DEFAULTS, SPACE
 from sweep.engine.store import TrialStore
 from sweep.errors import SweepError
 from sweep.report import Report, build_report
-from sweep.report.render import write
+from sweep.report.render import show, write
 from sweep.spec import SEARCH_ARM, TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
@@ -107,6 +109,11 @@ def test_every_trial_is_there_the_best_first_with_what_was_searched(tmp_path: Pa
         for kind in kinds
     ]
     assert build_report(results) == report
+    console = Console(file=io.StringIO(), width=80)
+    show(report, console)
+    assert isinstance(console.file, io.StringIO)
+    assert "trial   minival-accuracy" in console.file.getvalue()
+    assert "…" not in console.file.getvalue()
 
 
 def test_few_trials_have_no_importances_and_none_no_table(tmp_path: Path) -> None:

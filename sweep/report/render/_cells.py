@@ -22,7 +22,7 @@ def cell_text(cell: Cell, column: Column) -> str:
         ends = f" [{scale * interval[0]:+.1f}, {scale * interval[1]:+.1f}]" if interval else ""
         return f"{scale * cell.mean:+.1f}{ends}"
     if isinstance(cell, float):
-        return f"{scale * cell:.1f}" if column.unit == "share" else f"{cell:.4g}"
+        return f"{scale * cell:.1f}" if column.unit == "share" else f"{cell:.3g}"
     return str(cell)
 
 

@@ -27,7 +27,9 @@ def show(report: Report, console: Console) -> None:
         for column in columns:
             is_text = column.unit == "text"
             drawn.add_column(
-                escape(column.name), justify="left" if is_text else "right", no_wrap=not is_wide
+                escape(column.short or column.name),
+                justify="left" if is_text else "right",
+                no_wrap=not is_wide,
             )
         for row in rows:
             drawn.add_row(*map(escape, row))

@@ -96,8 +96,9 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     if panel.horizontal:
         _bars(axes, panel, label, scale)
         return
+    has_seeds = any(point.seeds for series in panel.series for point in series.points)
     for index, series in enumerate(panel.series):
-        shift = _SHIFT * _width(panel) * (index - (len(panel.series) - 1) / 2)
+        shift = has_seeds * _SHIFT * _width(panel) * (index - (len(panel.series) - 1) / 2)
         _series(axes, series, STYLES[labels.index(series.label) % len(STYLES)], shift, scale)
     low, high = _limits(panel)
     outside = [level for level in panel.levels if not low <= level.y <= high]
