@@ -28,6 +28,9 @@ from sweep.tracking.reader import PARENT_TAG, SweepResults
 REPORT_FOLDER = "report"
 """Folder of the report's files among the artifacts of the sweep's own run."""
 
+_NOTE_LENGTH = 8000  # characters that MLflow takes of a tag
+_REST = f"\n\nThe rest is in the artifacts, in `{REPORT_FOLDER}/`.\n"
+
 Summaries = Mapping[str, Mapping[str, float]]
 """Metric to value, by arm."""
 
@@ -57,13 +60,21 @@ def publish(
     try:
         for file in files:
             client.log_artifact(results.run_id, str(file), REPORT_FOLDER)
-        client.set_tag(results.run_id, MLFLOW_RUN_NOTE, note)
+        client.set_tag(results.run_id, MLFLOW_RUN_NOTE, _cut(note))
         _publish_arms(client, results, summaries)
     except (MlflowException, OSError) as error:
         raise SweepError(
             f"MLflow did not take the report ({first_line(error)}): run the same command again, "
             "which trains nothing anew."
         ) from error
+
+
+def _cut(note: str) -> str:
+    """Keep the whole lines of a note that MLflow would refuse for its length."""
+    if len(note) <= _NOTE_LENGTH:
+        return note
+    kept = note[: _NOTE_LENGTH - len(_REST)]
+    return kept[: kept.rfind("\n")] + _REST
 
 
 def _publish_arms(client: MlflowClient, results: SweepResults, summaries: Summaries) -> None:

@@ -1,5 +1,6 @@
 """What each report says, from finished trials whose numbers are known."""
 
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -9,6 +10,7 @@ from core.presets import preset_config
 from sweep import ablation_p, ablation_parts, pretraining, sparsity_weight, tree_weight
 from sweep.cli import Experiment
 from sweep.report import REPORTS, Difference, Report, Spread, Table, build_report
+from sweep.report.render import write
 from sweep.spec import TrialSpec
 from sweep.tracking import metrics
 from tests.sweep.results import Number, by_seed, results_of
@@ -55,11 +57,12 @@ def test_a_method_without_tree_and_attributes_is_reported_without_them(name: str
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_sweep_without_a_finished_trial_has_a_report(name: str) -> None:
+def test_a_sweep_without_a_finished_trial_has_a_report(name: str, tmp_path: Path) -> None:
     spec = EXPERIMENTS[name].build(preset_config("digits"), range(1))
     report = build_report(results_of(spec, by_seed, missing=len(spec.trials())))
     assert set(column(report.tables[0], "seeds")) == {0}
     assert set(column(report.tables[0], "failed")) == {1}
+    assert all(path.stat().st_size > 0 for path in write(report, tmp_path))
 
 
 def test_curves_of_p_are_the_means_of_the_arms_with_those_values() -> None:

@@ -1,5 +1,6 @@
 """`python -m sweep.report`: from MLflow alone, the files that the sweep's own command wrote."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sweep.report.present import present
 from sweep.spec import SweepSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT
+from sweep.tracking.publisher import publish
 from sweep.tracking.reader import PARENT_TAG, SweepResults
 from tests.sweep.command import run
 from tests.sweep.results import store_sweep
@@ -137,6 +139,27 @@ def test_what_cannot_be_read_is_refused_in_one_line(
     output = capsys.readouterr().out
     assert message in output
     assert output.count("\n") == 1
+
+
+def test_a_note_that_mlflow_would_refuse_is_cut_at_a_line(tmp_path: Path) -> None:
+    results = finish(tmp_path, spec_of(1))
+    publish(results, files=[], note="| a row |\n" * 2000, summaries={})
+    run = results.open_client().get_run(results.run_id)
+    rows, _, rest = run.data.tags["mlflow.note.content"].partition("\n\n")
+    assert set(rows.splitlines()) == {"| a row |"}
+    assert len(rows) > 7000
+    assert "`report/`" in rest
+
+
+def test_a_server_that_is_away_at_the_end_costs_no_file_and_no_exit_code(
+    finished: tuple[Path, SweepResults], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, results = finished
+    away = dataclasses.replace(results, client=MlflowClient(tracking_uri="http://127.0.0.1:1"))
+    report = ablation_p.EXPERIMENT.report
+    present(away, report, tmp_path, Console(width=400), to_mlflow=True)
+    assert tuple(contents(tmp_path)) == FILES
+    assert "warning: MLflow did not take the report" in capsys.readouterr().out
 
 
 def arm_runs(client: MlflowClient, results: SweepResults) -> list:  # type: ignore[type-arg]
