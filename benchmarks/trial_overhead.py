@@ -49,7 +49,7 @@ def main() -> None:
         table.add_column(column, justify="left" if column == "executor" else "right")
     for executor in ("actor", "train"):
         result = measure(executor, options.trials, options.epochs)
-        training = sum(trial.final[metrics.TRAIN_SECONDS] for trial in result.trials)
+        training = sum(trial.final[metrics.TRAIN_SECONDS] for trial in result.results.trials)
         beyond = (result.seconds * result.parallel - training) / options.trials
         table.add_row(
             executor,

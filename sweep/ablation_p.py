@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
-from sweep.report.ablation_p import report
+from sweep.report.ablation_p import build as build_report
 from sweep.spec import SweepSpec
 
 PROBABILITIES = (0.0, 0.1, 0.3, 0.5, 0.8, 1.0)
@@ -38,7 +38,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
     )
 
 
-EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=report)
+EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=build_report)
 
 if __name__ == "__main__":
     sys.exit(main(EXPERIMENT))

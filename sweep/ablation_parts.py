@@ -12,8 +12,13 @@ from collections.abc import Sequence
 
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
-from sweep.report.ablation_parts import BOTH, QUANTIZED, SPARSITY, TREE, report
+from sweep.report.ablation_parts import build as build_report
 from sweep.spec import SweepSpec
+
+QUANTIZED = "quantized network"
+SPARSITY = "+ sparsity"
+TREE = "+ tree"
+BOTH = "+ both"
 
 
 def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
@@ -32,7 +37,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
     )
 
 
-EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=report)
+EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=build_report)
 
 if __name__ == "__main__":
     sys.exit(main(EXPERIMENT))

@@ -16,8 +16,10 @@ from core.config import TrainConfig
 from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS
 from core.errors import CoreError
 from core.presets import PRESETS, preset_config
-from sweep.engine.runner import RunOptions, SweepResult, check_spec, run_sweep
+from sweep.engine.runner import RunOptions, check_spec, run_sweep
 from sweep.errors import SweepError
+from sweep.report import Build
+from sweep.report.present import present
 from sweep.spec import SweepSpec
 
 EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -34,14 +36,14 @@ class Experiment:
     build
         From base config and seeds to the spec.
     report
-        Prints tables and writes figures from the finished trials into a folder; returns the paths.
+        From what MLflow holds of the sweep to its tables, figures and sentences.
     settings
         Fields of TrainConfig that it sets over the dataset's preset; `--set` has the last word.
     """
 
     description: str
     build: Callable[[TrainConfig, Sequence[int]], SweepSpec]
-    report: Callable[[SweepSpec, SweepResult, Path, Console], Sequence[Path]]
+    report: Build
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -83,11 +85,9 @@ def _run(experiment: Experiment, options: argparse.Namespace, console: Console) 
     result = run_sweep(spec, run_options, console)
     if result.num_skipped:
         console.print(f"{result.num_skipped} trials were finished before and were not run again.")
-    if result.trials:
+    if result.results.trials:
         folder = run_options.output / spec.name
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in experiment.report(spec, result, folder, console):
-            console.print(f"Written: {path}")
+        present(result.results, experiment.report, folder, console, to_mlflow=True)
     console.print(f"Compare the runs: {ui_command(run_options)}")
     return conclude(result.failures, len(spec.trials()), console)
 

@@ -15,8 +15,11 @@ from collections.abc import Sequence
 
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
-from sweep.report.pretraining import PRETRAINED, SCRATCH, report
+from sweep.report.pretraining import build as build_report
 from sweep.spec import SweepSpec
+
+PRETRAINED, SCRATCH = "lite0", None
+"""Values of `weights`."""
 
 RATES = (0.05, 0.1)
 SETTINGS = {
@@ -38,7 +41,9 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
     )
 
 
-EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=report, settings=SETTINGS)
+EXPERIMENT = Experiment(
+    description=__doc__ or "", build=build, report=build_report, settings=SETTINGS
+)
 
 if __name__ == "__main__":
     sys.exit(main(EXPERIMENT))

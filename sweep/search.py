@@ -29,9 +29,11 @@ from sweep.cli import (
     ui_command,
 )
 from sweep.engine.runner import check_config, load_data
-from sweep.engine.study import OBJECTIVES, SAMPLERS, Search, open_storage, open_study, run_search
-from sweep.report.search import report
+from sweep.engine.study import SAMPLERS, Search, open_storage, open_study, run_search
+from sweep.report.present import present
+from sweep.report.search import build as build_report
 from sweep.spec import sweep_identity
+from sweep.tracking.objectives import OBJECTIVES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,13 +89,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     run_options.output.mkdir(parents=True, exist_ok=True)
     storage = open_storage(options.study_storage or f"sqlite:///{run_options.output / 'optuna.db'}")
     study = open_study(search, storage, sampler=options.sampler)
-    failures = run_search(search, study, storage, dataset, run_options, console)
-    folder = run_options.output / "search"
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in report(
-        study, metrics_key=OBJECTIVES[options.objective], folder=folder, console=console
-    ):
-        console.print(f"Written: {path}")
+    failures, results = run_search(search, study, storage, dataset, run_options, console)
+    present(results, build_report, run_options.output / "search", console, to_mlflow=True)
     console.print(f"Compare the runs: {ui_command(run_options)}")
     return conclude(failures, options.num_trials, console)
 

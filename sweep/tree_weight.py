@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
-from sweep.report.weight import report
+from sweep.report.weight import build as build_report
 from sweep.spec import SweepSpec
 
 WEIGHTS = (1.0, 2.0, 5.0)
@@ -28,7 +28,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
     )
 
 
-EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=report)
+EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=build_report)
 
 if __name__ == "__main__":
     sys.exit(main(EXPERIMENT))

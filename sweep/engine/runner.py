@@ -1,12 +1,11 @@
 """From a spec to a finished sweep: refuse what cannot work, skip what is done, run the rest."""
 
-import dataclasses
 import logging
 import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +28,10 @@ from sweep.engine.versions import version_tags
 from sweep.errors import SweepError
 from sweep.spec import SweepSpec, TrialSpec
 from sweep.tracking import metrics
-from sweep.tracking.writer import FinishedTrial, SweepRuns, connect
-
-EXPERIMENT = "intersection-regularization"
+from sweep.tracking.connect import EXPERIMENT, connect
+from sweep.tracking.plan import Plan
+from sweep.tracking.reader import SweepResults
+from sweep.tracking.writer import SweepRuns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +69,8 @@ class RunOptions:
 class SweepResult:
     """How a sweep ended."""
 
-    trials: Sequence[FinishedTrial]
-    """Every finished trial of the spec, from this run of the command or an earlier one; under each
-    of its arms, where it serves several."""
+    results: SweepResults
+    """As MLflow holds them, from this run of the command or an earlier one."""
 
     failures: dict[str, str]
     """Reason by config hash."""
@@ -101,9 +100,9 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
         if images != spec.base.image_options:
             load_data(config, options)
     sweep_id = spec.sweep_id(dataset.fingerprint)
-    with open_sweep(spec.name, spec.title, sweep_id, dataset, options) as (runs, settings):
+    with open_sweep(spec.plan(), sweep_id, dataset, options) as (runs, settings):
         trials = {trial.hash: trial for trial in spec.trials()}
-        finished = {h: t for h, t in runs.finished().items() if h in trials}
+        finished = {trial.config_hash for trial in runs.read().trials}
         rest = [trial for h, trial in trials.items() if h not in finished]
         failures: dict[str, str] = {}
         seconds, parallel = 0.0, 1
@@ -130,13 +129,8 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
                     )
                 seconds = time.monotonic() - start
                 failures = callback.failures
-    everything = runs.finished()
     return SweepResult(
-        trials=[
-            dataclasses.replace(everything[config.hash], arm=arm)
-            for arm, config in spec.planned()
-            if config.hash in everything
-        ],
+        results=runs.read(),
         failures=failures,
         num_skipped=len(finished),
         seconds=seconds,
@@ -243,7 +237,14 @@ def tune_trials(
 
 @contextmanager
 def open_sweep(
-    name: str, title: str, sweep_id: str, dataset: Dataset, options: RunOptions
+    plan: Plan,
+    sweep_id: str,
+    dataset: Dataset,
+    options: RunOptions,
+    *,
+    searched: Sequence[str] = (),
+    documents: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[SweepRuns, Any]]:
     """Check storage and tracking, and yield the sweep's runs and a maker of trial settings."""
     options.output.mkdir(parents=True, exist_ok=True)
@@ -253,11 +254,12 @@ def open_sweep(
         EXPERIMENT,
         artifact_root=options.output / "artifacts" if options.uses_embedded_store else None,
     )
-    tags = {
-        metrics.TAG_SWEEP: name,
+    all_tags = {
+        metrics.TAG_SWEEP: plan.name,
         metrics.TAG_DATASET_FINGERPRINT: dataset.fingerprint,
         metrics.TAG_EXECUTOR: options.chosen_executor,
         **version_tags(),
+        **(tags or {}),
     }
 
     def settings(base: TrainConfig) -> TrialSettings:
@@ -273,7 +275,15 @@ def open_sweep(
             loader_workers=options.loader_workers,
         )
 
-    with SweepRuns(client, experiment_id, sweep_id=sweep_id, title=title, tags=tags) as runs:
+    with SweepRuns(
+        client,
+        experiment_id,
+        sweep_id=sweep_id,
+        plan=plan,
+        tags=all_tags,
+        searched=searched,
+        documents=documents,
+    ) as runs:
         yield runs, settings
 
 

@@ -24,13 +24,10 @@ from sweep.engine.trial import TrialSettings
 from sweep.errors import SweepError
 from sweep.spec import SEARCH_ARM, TrialSpec
 from sweep.tracking import metrics
-from sweep.tracking.writer import FinishedTrial, SweepRuns
-
-OBJECTIVES = {
-    "minival-accuracy": metrics.MINIVAL_ACCURACY,
-    "oracle-fidelity": metrics.FIDELITY_SCORE,
-}
-"""What is maximised, by the flag's word."""
+from sweep.tracking.objectives import OBJECTIVES, SPACE_FILE, space_to_json
+from sweep.tracking.plan import Plan
+from sweep.tracking.reader import FinishedTrial, SweepResults
+from sweep.tracking.writer import SweepRuns
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
@@ -100,22 +97,45 @@ def run_search(
     dataset: Dataset,
     options: RunOptions,
     console: Console,
-) -> dict[str, str]:
-    """Bring the study to `search.num_trials` ended trials; return the new failures by hash."""
-    title = f"Search on {search.base.dataset} ({search.objective})"
-    with open_sweep("search", title, search.sweep_id, dataset, options) as (runs, settings):
+) -> tuple[dict[str, str], SweepResults]:
+    """Bring the study to `search.num_trials` ended trials.
+
+    Returns
+    -------
+    failures, results
+        The new failures by hash, and what MLflow holds afterwards.
+    """
+    failures: dict[str, str] = {}
+    plan = Plan(
+        name="search",
+        title=f"Search on {search.base.dataset} ({search.objective})",
+        base=search.base.to_dict(),
+        arms=(),
+        seeds=(search.base.seed,),
+        trials=(),
+    )
+    with open_sweep(
+        plan,
+        search.sweep_id,
+        dataset,
+        options,
+        searched=tuple(search.space),
+        documents={SPACE_FILE: space_to_json(search.space)},
+        tags={metrics.TAG_OBJECTIVE: search.objective},
+    ) as (runs, settings):
         send_what_was_told(study, search, runs, settings(search.base))
-        take_up(study, search, runs.finished())
+        take_up(study, search, {t.config_hash: t for t in runs.read().trials})
         num_ended = len(ended(study))
-        if num_ended >= search.num_trials:
-            return {}
+        rest = search.num_trials - num_ended
+        if rest <= 0:
+            return failures, runs.read()
         with start_ray(options) as resources:
             parallel = concurrency(options, resources)
             view = ProgressView(
                 console,
                 num_total=search.num_trials,
                 num_done=num_ended,
-                num_parallel=min(parallel, search.num_trials - num_ended),
+                num_parallel=min(parallel, rest),
             )
             callback = SweepCallback(runs, view, settings(search.base), {})
             searcher = OptunaSearch(
@@ -131,11 +151,12 @@ def run_search(
                     settings(search.base),
                     options,
                     searcher=searcher,
-                    num_trials=search.num_trials - num_ended,
+                    num_trials=rest,
                     parallel=parallel,
                     callback=callback,
                 )
-    return callback.failures
+        failures = callback.failures
+    return failures, runs.read()
 
 
 def send_what_was_told(
@@ -151,7 +172,8 @@ def send_what_was_told(
     SweepError
         If neither MLflow nor the trials' storage has the numbers of a complete trial.
     """
-    sent = runs.finished().keys() | runs.failed()
+    held = runs.read()
+    sent = {trial.config_hash for trial in held.trials} | held.failures.keys()
     for trial in ended(study):
         config = search.base.replace(trial.params)
         if config.hash in sent:

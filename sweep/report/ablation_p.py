@@ -1,86 +1,87 @@
 """Table and figure of `sweep.ablation_p`: the paper's Fig. 4."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from sweep.report._arms import floor
+from sweep.report._report import Figure, Level, Panel, Point, Report, Series
+from sweep.report._spread import Spread
+from sweep.report._words import means_in_words
+from sweep.report.table import ArmTable, spreads
+from sweep.tracking import metrics
+from sweep.tracking.plan import Arm
+from sweep.tracking.reader import SweepResults
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from rich.console import Console
-
-from sweep.engine.runner import SweepResult
-from sweep.report.summary import Spread
-from sweep.report.table import ArmTable
-from sweep.spec import SweepSpec, arm_name
-
-COLORS = {"l1": "#1b6ca8", "l2": "#d1495b"}
-REFERENCE_STYLES = ("--", ":")
-
-
-def report(spec: SweepSpec, result: SweepResult, folder: Path, console: Console) -> Sequence[Path]:
-    """Print the table of means and deviations, and write it and the figure."""
-    table = ArmTable.of(spec, result)
-    table.show(console)
-    return [table.write(folder / "table.csv"), _draw(spec, table.spreads, folder / "figure.png")]
+PANELS = {
+    "fidelity $d_D(F)$": metrics.final(metrics.FIDELITY_SCORE),
+    "test accuracy": metrics.final(metrics.TEST_ACCURACY),
+}
+NORM_LABELS = {"l1": "$L_1$", "l2": "$L_2$"}
 
 
-def _draw(spec: SweepSpec, summaries: Mapping[str, Mapping[str, Spread]], path: Path) -> Path:
-    figure = Figure(figsize=(6.4, 7.2), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True)
-    _panel(top, spec, summaries["fidelity"], "fidelity $d_D(F)$ (%)")
-    floor = [spread.mean for spread in summaries["floor"].values()]
-    top.axhline(100 * sum(floor) / len(floor), color="0.6", lw=1)
-    top.annotate(
-        "floor: a constant feature",
-        (1.0, 100 * sum(floor) / len(floor)),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8,
-        color="0.45",
+def build(results: SweepResults) -> Report:
+    """Means and deviations of all arms, and fidelity and accuracy over p."""
+    return Report(
+        title=results.plan.title,
+        tables=[ArmTable.of(results).table()],
+        figures=[_figure(results)],
     )
-    _panel(bottom, spec, summaries["accuracy"], "test accuracy (%)")
-    bottom.set_xlabel("mask probability $p$")
-    top.legend(fontsize=8, frameon=False)
-    top.set_title(
-        f"{spec.title}\nlines: means, dots: seeds, bands: range of the references", fontsize=10
-    )
-    figure.savefig(path, dpi=150)
-    return path
 
 
-def _panel(axes: Axes, spec: SweepSpec, spreads: Mapping[str, Spread], label: str) -> None:
-    for index, norm in enumerate(spec.axes["sparsity_norm"]):
-        points = [
-            (p, spread)
-            for p in spec.axes["mask_probability"]
-            if (spread := spreads.get(arm_name({"sparsity_norm": norm, "mask_probability": p})))
-        ]
-        # A little apart, so that the seeds of the two norms can be told from each other.
-        shift = 0.008 * (2 * index - 1)
-        color = COLORS.get(norm)
-        for p, spread in points:
-            axes.plot(
-                [p + shift] * spread.count,
-                [100 * value for value in spread.values],
-                "o",
-                color=color,
-                markersize=3.5,
-                alpha=0.45,
-                markeredgewidth=0,
+def _figure(results: SweepResults) -> Figure:
+    found = {title: spreads(results, key) for title, key in PANELS.items()}
+    words = {"fidelity $d_D(F)$": "fidelity"}
+    return Figure(
+        name="figure",
+        title=results.plan.title,
+        panels=[
+            Panel(
+                y_label=title,
+                x_label="mask probability $p$",
+                series=[
+                    Series(label=NORM_LABELS.get(norm, norm), points=points)
+                    for norm in _norms(results)
+                    if (points := _curve(results, norm, found[title]))
+                ],
+                levels=[
+                    *_references(results, found[title]),
+                    *(floor(results) if key == metrics.final(metrics.FIDELITY_SCORE) else ()),
+                ],
             )
-        axes.plot(
-            [p + shift for p, _ in points],
-            [100 * spread.mean for _, spread in points],
-            color=color,
-            lw=1.6,
-            label={"l1": "$L_1$", "l2": "$L_2$"}.get(norm, norm),
+            for title, key in PANELS.items()
+            if found[title]
+        ],
+        alternative=" ".join(
+            means_in_words(words.get(title, title), found[title]) for title in PANELS
+        ),
+    )
+
+
+def _norms(results: SweepResults) -> list[str]:
+    grid = (arm for arm in results.plan.arms if _is_on_grid(arm))
+    return list(dict.fromkeys(arm.overrides["sparsity_norm"] for arm in grid))
+
+
+def _curve(results: SweepResults, norm: str, found: dict[str, Spread]) -> list[Point]:
+    return [
+        Point.of(arm.overrides["mask_probability"], found[arm.name])
+        for arm in sorted(
+            filter(_is_on_grid, results.plan.arms), key=lambda a: a.overrides["mask_probability"]
         )
-    for style, arm in zip(REFERENCE_STYLES, spec.references, strict=True):
-        if arm in spreads:
-            spread = spreads[arm]
-            axes.axhline(100 * spread.mean, color="0.25", ls=style, lw=1.2, label=arm)
-            low, high = min(spread.values), max(spread.values)
-            axes.axhspan(100 * low, 100 * high, color="0.25", alpha=0.07, lw=0)
-    axes.set_ylabel(label)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", alpha=0.25)
+        if arm.overrides["sparsity_norm"] == norm and arm.name in found
+    ]
+
+
+def _references(results: SweepResults, found: dict[str, Spread]) -> list[Level]:
+    """The arms off the grid, which are the same at every p."""
+    return [
+        Level(
+            label=arm.name,
+            y=found[arm.name].mean,
+            low=min(found[arm.name].values),
+            high=max(found[arm.name].values),
+        )
+        for arm in results.plan.arms
+        if not _is_on_grid(arm) and arm.name in found
+    ]
+
+
+def _is_on_grid(arm: Arm) -> bool:
+    return "mask_probability" in arm.overrides and "sparsity_norm" in arm.overrides

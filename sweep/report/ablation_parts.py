@@ -1,28 +1,15 @@
 """Table, paired differences and figure of `sweep.ablation_parts`."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from rich.console import Console
-
-from sweep.engine.runner import SweepResult
-from sweep.report.arms import draw_arms
-from sweep.report.pairs import paired_differences, show_differences, write_differences
+from sweep.report._arms import arms_figure
+from sweep.report._pairs import differences_table
+from sweep.report._report import Report
 from sweep.report.table import ArmTable
-from sweep.spec import SweepSpec
 from sweep.tracking import metrics
+from sweep.tracking.reader import SweepResults
 
-QUANTIZED = "quantized network"
-SPARSITY = "+ sparsity"
-TREE = "+ tree"
-BOTH = "+ both"
-PAIRS = (
-    (SPARSITY, QUANTIZED),
-    (TREE, QUANTIZED),
-    (BOTH, QUANTIZED),
-    (BOTH, SPARSITY),
-    (BOTH, TREE),
-)
 COMPARED = {
     "fidelity": metrics.final(metrics.FIDELITY_SCORE),
     "held-out fidelity": metrics.final(metrics.FIDELITY_HELDOUT),
@@ -31,15 +18,21 @@ COMPARED = {
 DRAWN = ("fidelity", "minival accuracy")
 
 
-def report(spec: SweepSpec, result: SweepResult, folder: Path, console: Console) -> Sequence[Path]:
-    """Print the means and the paired differences; write both and a figure."""
-    table = ArmTable.of(spec, result)
-    table.show(console)
-    differences = paired_differences(result.trials, PAIRS, COMPARED)
-    show_differences(differences, console)
-    panels = {title: COMPARED[title] for title in DRAWN}
-    return [
-        table.write(folder / "table.csv"),
-        write_differences(differences, folder / "differences.csv"),
-        draw_arms(table, result.trials, panels, folder / "figure.png"),
-    ]
+def build(results: SweepResults) -> Report:
+    """Means of all arms, and what an arm adds to every arm that has fewer parts."""
+    parts = {arm.name: _parts({**results.plan.base, **arm.overrides}) for arm in results.plan.arms}
+    pairs = sorted(
+        ((more, fewer) for more in parts for fewer in parts if parts[fewer] < parts[more]),
+        # All that the quantized network lacks first, then what each part adds to the other.
+        key=lambda pair: len(parts[pair[1]]),
+    )
+    return Report(
+        title=results.plan.title,
+        tables=[ArmTable.of(results).table(), differences_table(results, pairs, COMPARED)],
+        figures=[arms_figure(results, {title: COMPARED[title] for title in DRAWN})],
+    )
+
+
+def _parts(config: Mapping[str, Any]) -> frozenset[str]:
+    """Which of the method's parts a config has."""
+    return frozenset(key for key in ("sparsity_weight", "tree_weight") if config[key])

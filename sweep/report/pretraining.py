@@ -1,20 +1,16 @@
 """Report of `sweep.pretraining`: each arm at its best step size, and how far they are apart."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-
-from sweep.engine.runner import SweepResult
-from sweep.report.arms import draw_arms
-from sweep.report.pairs import paired_differences, show_differences, write_differences
-from sweep.report.summary import by_arm
-from sweep.report.table import ArmTable, short
-from sweep.spec import SweepSpec, arm_name
+from sweep.report._arms import arms_figure
+from sweep.report._pairs import differences_table
+from sweep.report._report import Report
+from sweep.report._words import percent
+from sweep.report.table import ArmTable, spreads
 from sweep.tracking import metrics
-
-PRETRAINED, SCRATCH = "lite0", None
-"""Values of `weights`."""
+from sweep.tracking.names import short_name
+from sweep.tracking.plan import Arm
+from sweep.tracking.reader import SweepResults
 
 COMPARED = {
     "accuracy": metrics.final(metrics.TEST_ACCURACY),
@@ -24,33 +20,39 @@ COMPARED = {
 DRAWN = ("accuracy", "fidelity")
 
 
-def report(spec: SweepSpec, result: SweepResult, folder: Path, console: Console) -> Sequence[Path]:
-    """Show all arms, the step size that minival picks for either weights, and how these differ."""
-    table = ArmTable.of(spec, result)
-    table.show(console)
-    best = [arm for weights in (PRETRAINED, SCRATCH) if (arm := _best(spec, table, weights))]
-    seconds = by_arm(result.trials, metrics.TRAIN_SECONDS)
+def build(results: SweepResults) -> Report:
+    """All arms, the step size that minival picks for each of the weights, and their difference."""
+    best = best_arms(results)
+    minival = spreads(results, metrics.final(metrics.MINIVAL_ACCURACY))
+    seconds = spreads(results, metrics.TRAIN_SECONDS)
+    texts = []
     for arm in best:
-        console.print(
-            f"{short(arm)}: the best of its step sizes by minival accuracy, "
-            f"{table.spreads['minival'][arm].percent()}; {seconds[arm].mean:.0f} s of training"
+        cost = f"; {seconds[arm].mean:.0f} s of training" if arm in seconds else ""
+        texts.append(
+            f"{short_name(arm)}: the best of its step sizes by minival accuracy, "
+            f"{percent(minival[arm])} %{cost}."
         )
     pairs = [(best[0], best[1])] if len(best) > 1 else []
-    differences = paired_differences(result.trials, pairs, COMPARED)
-    if pairs:
-        show_differences(differences, console)
-    panels = {title: COMPARED[title] for title in DRAWN}
-    return [
-        table.write(folder / "table.csv"),
-        write_differences(differences, folder / "differences.csv"),
-        draw_arms(table, result.trials, panels, folder / "figure.png"),
-    ]
-
-
-def _best(spec: SweepSpec, table: ArmTable, weights: str | None) -> str | None:
-    """The arm of best mean minival accuracy; None if no trial with such weights is finished."""
-    arms = (
-        arm_name({"weights": weights, "learning_rate": rate}) for rate in spec.axes["learning_rate"]
+    return Report(
+        title=results.plan.title,
+        tables=[ArmTable.of(results).table(), differences_table(results, pairs, COMPARED)],
+        figures=[arms_figure(results, {title: COMPARED[title] for title in DRAWN})],
+        texts=texts,
     )
-    means = {arm: spread.mean for arm in arms if (spread := table.spreads["minival"].get(arm))}
-    return max(means, key=means.__getitem__) if means else None
+
+
+def best_arms(results: SweepResults) -> list[str]:
+    """For each first weights, those from a file or hub before random ones, the arm of best minival.
+
+    Weights that no finished trial has are left out.
+    """
+    found = spreads(results, metrics.final(metrics.MINIVAL_ACCURACY))
+    weights: dict[Any, list[Arm]] = {}
+    for arm in results.plan.arms:
+        weights.setdefault({**results.plan.base, **arm.overrides}["weights"], []).append(arm)
+    best = []
+    for value in sorted(weights, key=lambda value: value is None):
+        arms = [arm.name for arm in weights[value] if arm.name in found]
+        if arms:
+            best.append(max(arms, key=lambda arm: found[arm].mean))
+    return best

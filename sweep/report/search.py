@@ -1,66 +1,146 @@
-"""Table and plots of an Optuna study."""
+"""Report of a search: its trials, how the best value grew, and what mattered."""
 
-import warnings
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-import matplotlib
 import optuna
-from optuna.exceptions import ExperimentalWarning
-from optuna.trial import TrialState
-from optuna.visualization import matplotlib as plots
-from rich.console import Console
-from rich.table import Table
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.importance import get_param_importances
 
-_SHOWN = 10
-_LEAST_FOR_IMPORTANCE = 4
+from sweep.report._report import Cell, Column, Figure, Level, Panel, Point, Report, Series, Table
+from sweep.tracking import metrics
+from sweep.tracking.names import short_field
+from sweep.tracking.objectives import OBJECTIVES, SPACE_FILE, space_from_json
+from sweep.tracking.reader import FinishedTrial, SweepResults
 
-
-def report(
-    study: optuna.Study, *, metrics_key: str, folder: Path, console: Console
-) -> Sequence[Path]:
-    """Print the best trials; write all of them, the history and the importances."""
-    complete = study.get_trials(states=(TrialState.COMPLETE,))
-    if not complete:
-        console.print("No trial of the study is complete yet.")
-        return []
-    best = sorted(complete, key=lambda trial: (-_value(trial), trial.number))
-    table = Table(title=f"{study.study_name}: best {min(_SHOWN, len(best))} of {len(best)} trials")
-    table.add_column("trial", justify="right")
-    table.add_column(metrics_key, justify="right")
-    for key in best[0].params:
-        table.add_column(key, justify="right")
-    for trial in best[:_SHOWN]:
-        cells = [_cell(value) for value in trial.params.values()]
-        table.add_row(str(trial.number), f"{100 * _value(trial):.2f}", *cells)
-    console.print(table)
-    paths = [folder / "trials.csv"]
-    study.trials_dataframe().to_csv(paths[0], index=False)
-    matplotlib.use("Agg")
-    with warnings.catch_warnings():
-        # Optuna's matplotlib plots have been marked experimental since 2.2.
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        paths.append(_save(plots.plot_optimization_history(study), folder / "history.png"))
-        if len(complete) >= _LEAST_FOR_IMPORTANCE and len({_value(t) for t in complete}) > 1:
-            axes = plots.plot_param_importances(study)
-            paths.append(_save(axes, folder / "importance.png"))
-    return paths
+SHOWN = 10
+LEAST_FOR_IMPORTANCE = 4
+FEW_FOR_IMPORTANCE = 50
+"""Below so many trials the importances are noise for the most part."""
 
 
-def _save(axes: matplotlib.axes.Axes, path: Path) -> Path:
-    figure = axes.get_figure(root=True)
-    if figure is None:
-        raise RuntimeError("Optuna's plots belong to a figure.")
-    figure.set_size_inches(8, 4.5)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
-    return path
+def build(results: SweepResults) -> Report:
+    """The best trials, the history of the objective, and the importances of what was searched."""
+    objective = results.tags.get(metrics.TAG_OBJECTIVE, "minival-accuracy")
+    key = metrics.final(OBJECTIVES[objective])
+    values = [(trial, trial.final[key]) for trial in results.trials if key in trial.final]
+    if not values:
+        return Report(title=results.plan.title, texts=["No trial of the search is complete yet."])
+    space = space_from_json(results.document(SPACE_FILE))
+    figures = [_history([value for _, value in values], objective, results.plan.title)]
+    texts = []
+    if len(values) >= LEAST_FOR_IMPORTANCE and len({value for _, value in values}) > 1:
+        figures.append(_importance(values, space, results.plan.title))
+        if len(values) < FEW_FOR_IMPORTANCE:
+            texts.append(
+                f"The importances are from {len(values)} trials only: with fewer than "
+                f"{FEW_FOR_IMPORTANCE} they are mostly noise, so choose nothing by them."
+            )
+    if results.failures:
+        texts.append(f"{len(results.failures)} trials failed and are not in the table.")
+    if objective == "oracle-fidelity":
+        texts.append("The objective read test attributes: for analysis alone, no result.")
+    return Report(
+        title=results.plan.title,
+        tables=[_trials(results, values, space, objective)],
+        figures=figures,
+        texts=texts,
+    )
 
 
-def _value(trial: optuna.trial.FrozenTrial) -> float:
-    if trial.value is None:
-        raise ValueError(f"Trial {trial.number} is complete and must have a value.")
-    return trial.value
+def _trials(
+    results: SweepResults,
+    values: list[tuple[FinishedTrial, float]],
+    space: dict[str, BaseDistribution],
+    objective: str,
+) -> Table:
+    numbered = list(enumerate(values))
+    rows: list[list[Cell]] = [
+        [number, value, *_searched(trial, space).values(), trial.config_hash]
+        for number, (trial, value) in sorted(numbered, key=lambda item: (-item[1][1], item[0]))
+    ]
+    return Table(
+        name="trials",
+        title=f"{results.plan.title}\nbest {min(SHOWN, len(rows))} of {len(rows)} trials",
+        columns=[
+            Column(name="trial", unit="count"),
+            Column(name=objective, direction="higher"),
+            *(Column(name=name, unit="number", short=short_field(name)) for name in space),
+            Column(name="config hash", unit="text", narrow=False),
+        ],
+        rows=rows,
+        shown_rows=SHOWN,
+    )
 
 
-def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _history(values: list[float], objective: str, title: str) -> Figure:
+    best = [max(values[: number + 1]) for number in range(len(values))]
+    return Figure(
+        name="history",
+        title=title,
+        panels=[
+            Panel(
+                x_label="trial, as they started",
+                y_label=objective,
+                series=[
+                    Series(
+                        label="a trial",
+                        joined=False,
+                        points=[Point(x=x, y=y) for x, y in enumerate(values)],
+                    ),
+                    Series(
+                        label="the best so far",
+                        points=[Point(x=x, y=y) for x, y in enumerate(best)],
+                    ),
+                ],
+                levels=[Level(label="the first trial: the paper's setting", y=values[0])],
+            )
+        ],
+        alternative=f"{objective} over {len(values)} trials: {100 * values[0]:.1f} % in the first, "
+        f"{100 * best[-1]:.1f} % in the best.",
+    )
+
+
+def _importance(
+    values: list[tuple[FinishedTrial, float]], space: dict[str, BaseDistribution], title: str
+) -> Figure:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for a study in memory
+    study = optuna.create_study(direction="maximize")
+    for trial, value in values:
+        params = _searched(trial, space)
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
+    # The evaluator's forest is drawn at random: the same trials must give the same report.
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    shares = get_param_importances(study, evaluator=evaluator)
+    ordered = sorted(shares.items(), key=lambda item: item[1])
+    few = " only: mostly noise" if len(values) < FEW_FOR_IMPORTANCE else ""
+    words = ", ".join(f"{name} {100 * share:.0f} %" for name, share in reversed(ordered))
+    return Figure(
+        name="importance",
+        title=f"{title}\nshare of the objective's variance, from {len(values)} trials{few}",
+        panels=[
+            Panel(
+                y_label="importance",
+                horizontal=True,
+                categories=[name for name, _ in ordered],
+                series=[
+                    Series(
+                        label="importance",
+                        joined=False,
+                        points=[Point(x=x, y=share) for x, (_, share) in enumerate(ordered)],
+                    )
+                ],
+            )
+        ],
+        alternative=f"Share of the objective's variance: {words}.",
+    )
+
+
+def _searched(trial: FinishedTrial, space: dict[str, BaseDistribution]) -> dict[str, Any]:
+    """The searched values, which MLflow keeps in words."""
+    return {name: _value(trial.params[name], kind) for name, kind in space.items()}
+
+
+def _value(text: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return next(choice for choice in distribution.choices if str(choice) == text)
+    return distribution.to_external_repr(float(text))

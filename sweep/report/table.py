@@ -1,18 +1,13 @@
 """The table of means that every sweep ends with: one row an arm, spreads over the seeds."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from sweep.engine.runner import SweepResult
-from sweep.report.summary import Spread, by_arm
-from sweep.spec import SweepSpec
+from sweep.report._report import Cell, Column, Report, Table
+from sweep.report._spread import Spread
 from sweep.tracking import metrics
+from sweep.tracking.names import short_name
+from sweep.tracking.reader import SweepResults
 
 COLUMNS: Mapping[str, str] = {
     "accuracy": metrics.final(metrics.TEST_ACCURACY),
@@ -22,26 +17,16 @@ COLUMNS: Mapping[str, str] = {
     "floor": metrics.final(metrics.FIDELITY_FLOOR),
     "minival": metrics.final(metrics.MINIVAL_ACCURACY),
 }
-"""Everything that the CSV file holds, by column."""
+"""Everything that the files hold, by column. A column that no trial has a number for is left out:
+methods differ in what they have."""
 
-SHOWN = ("accuracy", "tree", "fidelity", "held-out")
+NARROW = ("accuracy", "tree", "fidelity", "held-out")
 """What fits a terminal of 80 columns."""
 
-_SHORT = {"mask_probability": "p", "sparsity_norm": "norm", "learning_rate": "lr"}
 
-
-def short(arm: str) -> str:
-    """An arm's name with the paper's letters and usual abbreviations, for narrow places."""
-    for name, letter in _SHORT.items():
-        arm = arm.replace(f"{name}=", f"{letter}=")
-    return arm
-
-
-def report(spec: SweepSpec, result: SweepResult, folder: Path, console: Console) -> Sequence[Path]:
+def build(results: SweepResults) -> Report:
     """The plainest report, for a sweep without a figure of its own."""
-    table = ArmTable.of(spec, result)
-    table.show(console)
-    return [table.write(folder / "table.csv")]
+    return Report(title=results.plan.title, tables=[ArmTable.of(results).table()])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,63 +35,68 @@ class ArmTable:
 
     title: str
     planned: Mapping[str, int]
-    """Trials of each arm, in the order of the spec."""
+    """Trials of each arm, in the order of the plan."""
 
+    finished: Mapping[str, int]
     spreads: Mapping[str, Mapping[str, Spread]]
-    """Column title to arm to spread; an arm without a finished trial is absent."""
+    """Column title to arm to spread; an arm without such a number is absent."""
 
     @classmethod
-    def of(cls, spec: SweepSpec, result: SweepResult) -> "ArmTable":
-        planned: dict[str, int] = {}
-        for arm, _ in spec.planned():
-            planned[arm] = planned.get(arm, 0) + 1
+    def of(cls, results: SweepResults) -> "ArmTable":
+        arms = [arm.name for arm in results.plan.arms]
+        counts = [trial.arm for trial in results.plan.trials]
         return cls(
-            title=spec.title,
-            planned=planned,
-            spreads={title: by_arm(result.trials, key) for title, key in COLUMNS.items()},
+            title=results.plan.title,
+            planned={arm: counts.count(arm) for arm in arms},
+            finished={arm: len(results.of_arm(arm)) for arm in arms},
+            spreads={
+                title: found for title, key in COLUMNS.items() if (found := spreads(results, key))
+            },
         )
 
-    def count(self, arm: str) -> int:
-        """Finished trials of an arm."""
-        spread = self.spreads["accuracy"].get(arm)
-        return spread.count if spread else 0
-
-    def show(self, console: Console) -> None:
-        table = Table(
-            title=f"{self.title}\npercent on test, mean ± deviation over seeds",
-            caption=self._floor(),
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
+    def table(self) -> Table:
+        """The table as data."""
+        columns = [
+            Column(name="arm", unit="text"),
+            *(
+                Column(
+                    name=title,
+                    direction=None if title == "floor" else "higher",
+                    narrow=title in NARROW,
+                )
+                for title in self.spreads
+            ),
+            Column(name="seeds", unit="count"),
+            Column(name="failed", unit="count"),
+        ]
+        several = any(count > 1 for count in self.finished.values())
+        return Table(
+            name="table",
+            title=f"{self.title}\npercent on test, "
+            + ("mean ± deviation over seeds" if several else "of one seed"),
+            columns=columns,
+            rows=[self._row(arm) for arm in self.planned],
+            note=self._floor(),
         )
-        table.add_column("arm", no_wrap=True)
-        for title in SHOWN:
-            table.add_column(title, justify="right", no_wrap=True)
-        table.add_column("seeds", justify="right")
-        table.add_column("failed", justify="right")
-        for arm, planned in self.planned.items():
-            spreads = [self.spreads[title].get(arm) for title in SHOWN]
-            cells = [spread.percent() if spread else "-" for spread in spreads]
-            table.add_row(short(arm), *cells, str(self.count(arm)), str(planned - self.count(arm)))
-        console.print(table)
+
+    def _row(self, arm: str) -> list[Cell]:
+        numbers = [found.get(arm) for found in self.spreads.values()]
+        finished = self.finished[arm]
+        return [short_name(arm), *numbers, finished, self.planned[arm] - finished]
 
     def _floor(self) -> str:
-        floors = {spread.percent() for spread in self.spreads["floor"].values()}
-        return f"fidelity's floor, what constant features score: {', '.join(sorted(floors))}"
-
-    def write(self, path: Path) -> Path:
-        """Write fractions, unrounded as far as six digits go."""
-        header = [f"{title} {part}" for title in COLUMNS for part in ("mean", "deviation")]
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["arm", *header, "seeds", "failed"])
-            for arm, planned in self.planned.items():
-                cells: list[str] = []
-                for title in COLUMNS:
-                    spread = self.spreads[title].get(arm)
-                    cells += _cells(spread)
-                writer.writerow([arm, *cells, self.count(arm), planned - self.count(arm)])
-        return path
+        means = [100 * spread.mean for spread in self.spreads.get("floor", {}).values()]
+        if not means:
+            return ""
+        low, high = f"{min(means):.1f}", f"{max(means):.1f}"
+        shown = low if low == high else f"{low} to {high}"
+        return f"fidelity's floor, what constant features score: {shown}"
 
 
-def _cells(spread: Spread | None) -> Sequence[str]:
-    return (f"{spread.mean:.6f}", f"{spread.deviation:.6f}") if spread else ("", "")
+def spreads(results: SweepResults, key: str) -> dict[str, Spread]:
+    """Summarise one final metric of every arm that has it."""
+    return {
+        arm.name: Spread.of(list(values.values()))
+        for arm in results.plan.arms
+        if (values := results.final(arm.name, key))
+    }

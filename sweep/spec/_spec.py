@@ -11,6 +11,7 @@ from core.backbones import pin_weights
 from core.config import FIELD_NAMES, TrainConfig
 from core.errors import ConfigError, did_you_mean
 from sweep.spec._arms import arm_name
+from sweep.tracking.plan import Arm, Plan, PlannedTrial
 
 SEARCH_ARM = "search"
 """Arm of a trial whose config a searcher suggested."""
@@ -106,6 +107,20 @@ class SweepSpec:
             for seed in self.seeds
             for arm, overrides in self.arms().items()
         ]
+
+    def plan(self) -> Plan:
+        """What MLflow keeps of the spec, for reports."""
+        return Plan(
+            name=self.name,
+            title=self.title,
+            base=self.base.to_dict(),
+            arms=[Arm(name=name, overrides=changed) for name, changed in self.arms().items()],
+            seeds=list(self.seeds),
+            trials=[
+                PlannedTrial(arm=arm, seed=config.seed, config_hash=config.hash)
+                for arm, config in self.planned()
+            ],
+        )
 
     def trials(self) -> list[TrialSpec]:
         """All runs, in the order of `planned`, so that the first table already has references."""

@@ -51,6 +51,16 @@ def final(key: str) -> str:
     return f"final/{key}"
 
 
+def is_final(key: str) -> bool:
+    """Whether a key is that of a trial's end, and not of an epoch."""
+    return key.startswith(final(""))
+
+
+ROW_EPOCH = "epoch"
+ROW_TIMESTAMP = "timestamp_ms"
+"""What a row of an epoch holds beside its metrics: MLflow's step and time."""
+
+
 FINAL_METRICS = (REPORTED_EPOCH, TRAIN_SECONDS, *(final(key) for key in EPOCH_METRICS))
 
 TAG_SWEEP = "sweep"
@@ -63,3 +73,7 @@ TAG_SEED = "seed"
 TAG_FAILURE = "failure"
 TAG_EXECUTOR = "executor"
 TAG_OBJECTIVE = "objective"
+TAG_COMMAND = "command"
+TAG_KIND = "kind"
+KIND_ARM = "arm"
+"""Kind of the run that holds an arm's means: no trial, so it has no config hash."""

@@ -5,99 +5,45 @@ call until the server has taken it: a server that goes away for a while delays n
 no trial. Every call is safe to repeat, so neither a repeat nor a restarted sweep doubles a run.
 """
 
-import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.error import URLError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import mlflow
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
-from mlflow.environment_variables import (
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
-    MLFLOW_HTTP_REQUEST_TIMEOUT,
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    Param,
+    RunStatus,
+    RunTag,
 )
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NAME
 
 from sweep.engine.store import TrialStore
 from sweep.engine.trial import Row
 from sweep.errors import SweepError
 from sweep.spec import TrialSpec
 from sweep.tracking import metrics
+from sweep.tracking.command import command_line
+from sweep.tracking.connect import first_line, search_runs
+from sweep.tracking.names import short_name, values_name
+from sweep.tracking.plan import Plan
+from sweep.tracking.reader import PARENT_TAG, PLAN_FILE, SweepResults, read_sweep
 
-PARENT_TAG = "mlflow.parentRunId"
-NAME_TAG = "mlflow.runName"
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-_PAGE = 1000
 _BATCH = 900  # MLflow takes at most 1000 metrics a call
-
-
-def connect(uri: str, experiment: str, *, artifact_root: Path | None) -> tuple[MlflowClient, str]:
-    """Return a client and the id of an experiment, made if it does not exist.
-
-    Database and experiment are made here, once, before anything runs in parallel, because making
-    them from several processes at once is a race in MLflow.
-
-    Raises
-    ------
-    SweepError
-        If the server does not answer or the store cannot be opened.
-    """
-    if uri.startswith(("http://", "https://")):
-        _check_server(uri)
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    # The writer thread repeats calls itself, and knows when to stop.
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)  # type: ignore[no-untyped-call]
-    MLFLOW_HTTP_REQUEST_TIMEOUT.set(20)  # type: ignore[no-untyped-call]
-    try:
-        client = MlflowClient(tracking_uri=uri)
-        found = client.get_experiment_by_name(experiment)
-        if found is not None:
-            return client, str(found.experiment_id)
-        location = artifact_root.absolute().as_uri() if artifact_root else None
-        return client, client.create_experiment(experiment, artifact_location=location)
-    except (MlflowException, OSError) as error:
-        raise SweepError(
-            f"--tracking-uri {uri!r} cannot be used ({_first_line(error)}): give the http(s) "
-            "address of an MLflow server, or sqlite:///FILE."
-        ) from error
-
-
-def _check_server(uri: str) -> None:
-    if not urlsplit(uri).hostname:
-        raise SweepError(f"--tracking-uri {uri!r} has no host name: give http://HOST:PORT.")
-    try:
-        with urlopen(f"{uri.rstrip('/')}/health", timeout=5):
-            return
-    except (URLError, OSError) as error:
-        raise SweepError(
-            f"The MLflow server at {uri} does not answer ({_first_line(error)}): start it, or mend "
-            "--tracking-uri."
-        ) from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinishedTrial:
-    """A trial that MLflow holds in full."""
-
-    run_id: str
-    config_hash: str
-    arm: str
-    seed: int
-    params: dict[str, str]
-    final: dict[str, float]
-    """Keys as in `metrics.FINAL_METRICS`."""
+_DIGEST = 36  # characters that MLflow takes of a data set's digest
 
 
 class SweepRuns:
-    """The runs of one sweep: reading what is finished, writing what happens.
+    """The runs of one sweep, written as it happens.
 
     Use it as a context manager: leaving it sends what is still queued.
 
@@ -107,8 +53,15 @@ class SweepRuns:
         From `connect`.
     sweep_id
         Identity of the sweep; the parent run is found by it.
-    title, tags
-        Name and tags of the parent run. The tags are given to every trial as well.
+    plan
+        What the sweep sets out to run; the parent run keeps it, for reports.
+    tags
+        Tags of the parent run, given to every trial as well.
+    searched
+        Fields of TrainConfig that a searcher sets. The parent run has as params those that neither
+        it nor an arm changes.
+    documents
+        Text by file name, kept by the parent run beside the plan.
     patience_seconds
         How long a server may be away at the very end before what is left is given up.
     """
@@ -119,12 +72,19 @@ class SweepRuns:
         experiment_id: str,
         *,
         sweep_id: str,
-        title: str,
-        tags: dict[str, str],
+        plan: Plan,
+        tags: Mapping[str, str],
+        searched: Sequence[str] = (),
+        documents: Mapping[str, str] | None = None,
         patience_seconds: float = 600.0,
     ) -> None:
         self._client = client
         self._experiment_id = experiment_id
+        self._plan = plan
+        self._varied = {"seed", *searched, *(key for arm in plan.arms for key in arm.overrides)}
+        if "weights" in self._varied:
+            self._varied.add("weights_sha256")
+        self._documents = {PLAN_FILE: plan.to_json(), **(documents or {})}
         self._tags = {**tags, metrics.TAG_SWEEP_ID: sweep_id}
         self._patience = patience_seconds
         self._run_ids: dict[str, str] = {}
@@ -132,12 +92,13 @@ class SweepRuns:
         self._closing_since: float | None = None
         self._refused: list[str] = []
         self._unsent = 0
-        self.parent_id = self._find_or_create_parent(title)
+        self.parent_id = self._find_or_create_parent()
         self._writer = threading.Thread(target=self._write, name="mlflow-writer", daemon=True)
 
     def __enter__(self) -> "SweepRuns":
         self._client.update_run(self.parent_id, status="RUNNING")
         self._writer.start()
+        self._calls.put(self._describe)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -155,26 +116,9 @@ class SweepRuns:
                 "again: the trials' own storage still has their numbers."
             )
 
-    # What is there
-
-    def finished(self) -> dict[str, FinishedTrial]:
-        """All finished trials of the sweep, by config hash."""
-        found = {}
-        for run in self._children():
-            self._run_ids[run.data.tags[metrics.TAG_CONFIG_HASH]] = run.info.run_id
-            if run.info.status == RunStatus.to_string(RunStatus.FINISHED):
-                trial = _finished_trial(run)
-                found[trial.config_hash] = trial
-        return found
-
-    def failed(self) -> set[str]:
-        """Config hashes of the trials whose failure MLflow holds."""
-        failed = RunStatus.to_string(RunStatus.FAILED)
-        return {
-            run.data.tags[metrics.TAG_CONFIG_HASH]
-            for run in self._children()
-            if run.info.status == failed
-        }
+    def read(self) -> SweepResults:
+        """What MLflow holds of the sweep now."""
+        return read_sweep(self._client, self._experiment_id, self.parent_id, plan=self._plan)
 
     def take_stored(self, trial: TrialSpec, store: TrialStore) -> bool:
         """Write a trial that ended before MLflow had all of it; False if the store lacks its end.
@@ -190,18 +134,14 @@ class SweepRuns:
         self.trial_finished(trial.hash, checkpoint["final"], store)
         return True
 
-    def _children(self) -> Iterable[Run]:
-        return _search(
-            self._client, self._experiment_id, f"tags.`{PARENT_TAG}` = '{self.parent_id}'"
-        )
-
-    def _find_or_create_parent(self, title: str) -> str:
+    def _find_or_create_parent(self) -> str:
         sweep_id = self._tags[metrics.TAG_SWEEP_ID]
         own = f"tags.`{metrics.TAG_SWEEP_ID}` = '{sweep_id}'"
-        for run in _search(self._client, self._experiment_id, own):
+        for run in search_runs(self._client, self._experiment_id, own):
             if PARENT_TAG not in run.data.tags:
                 return str(run.info.run_id)
-        run = self._client.create_run(self._experiment_id, tags={**self._tags, NAME_TAG: title})
+        tags = {**self._tags, MLFLOW_RUN_NAME: self._plan.title}
+        run = self._client.create_run(self._experiment_id, tags=tags)
         return str(run.info.run_id)
 
     # What happens
@@ -210,12 +150,12 @@ class SweepRuns:
         self._calls.put(lambda: self._start(trial))
 
     def trial_rows(self, config_hash: str, rows: Sequence[Row]) -> None:
-        """Log one metric a key and epoch."""
+        """Log one metric a key and epoch, whatever keys a row holds."""
         points = [
-            Metric(key, row[key], int(row["timestamp_ms"]), int(row["epoch"]))
+            Metric(key, value, int(row[metrics.ROW_TIMESTAMP]), int(row[metrics.ROW_EPOCH]))
             for row in rows
-            for key in metrics.EPOCH_METRICS
-            if key in row
+            for key, value in row.items()
+            if key not in (metrics.ROW_EPOCH, metrics.ROW_TIMESTAMP)
         ]
         for start in range(0, len(points), _BATCH):
             self._log(config_hash, points[start : start + _BATCH])
@@ -243,21 +183,31 @@ class SweepRuns:
 
         self._calls.put(fail)
 
-    def log_parent_artifact(self, path: Path) -> None:
-        """Attach a figure or a table to the sweep's own run."""
-        self._calls.put(lambda: self._client.log_artifact(self.parent_id, str(path)))
-
     def _log(self, config_hash: str, points: list[Metric]) -> None:
         def log() -> None:
             self._client.log_batch(self._run_ids[config_hash], metrics=points)
 
         self._calls.put(log)
 
+    def _describe(self) -> None:
+        """Say on the sweep's own run what it sets out to do."""
+        # A param is written once: a command given again may fix other fields than the first did.
+        known = self._client.get_run(self.parent_id).data.params
+        params = [
+            Param(key, str(value))
+            for key, value in self._plan.base.items()
+            if key not in self._varied and key not in known
+        ]
+        tags = [RunTag(metrics.TAG_COMMAND, command_line())]
+        self._client.log_batch(self.parent_id, params=params, tags=tags)
+        for name, text in self._documents.items():
+            self._client.log_text(self.parent_id, text, name)
+
     def _start(self, trial: TrialSpec) -> None:
         tags = {
             **self._tags,
             PARENT_TAG: self.parent_id,
-            NAME_TAG: f"{trial.arm} seed={trial.config.seed}",
+            MLFLOW_RUN_NAME: self._name(trial),
             metrics.TAG_ARM: trial.arm,
             metrics.TAG_SEED: str(trial.config.seed),
             metrics.TAG_CONFIG_HASH: trial.hash,
@@ -268,7 +218,7 @@ class SweepRuns:
                 f"tags.`{PARENT_TAG}` = '{self.parent_id}' and "
                 f"tags.`{metrics.TAG_CONFIG_HASH}` = '{trial.hash}'"
             )
-            runs = list(_search(self._client, self._experiment_id, own))
+            runs = list(search_runs(self._client, self._experiment_id, own))
             run = runs[0] if runs else self._client.create_run(self._experiment_id, tags=tags)
             self._run_ids[trial.hash] = str(run.info.run_id)
         run_id = self._run_ids[trial.hash]
@@ -277,7 +227,25 @@ class SweepRuns:
             params=[Param(key, str(value)) for key, value in trial.config.params().items()],
             tags=[RunTag(key, value) for key, value in tags.items()],
         )
+        self._client.log_inputs(run_id, [self._data(trial)])
         self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+
+    def _name(self, trial: TrialSpec) -> str:
+        """A run's name, which starts with what differs: MLflow's UI cuts its end off."""
+        if {arm.name for arm in self._plan.arms}.issuperset(trial.arms):
+            name = " = ".join(short_name(arm) for arm in trial.arms)
+        else:
+            config = trial.config.to_dict()
+            name = values_name({k: config[k] for k in config if k in self._varied and k != "seed"})
+        return f"{name} seed={trial.config.seed}".strip()
+
+    def _data(self, trial: TrialSpec) -> DatasetInput:
+        """The data set as MLflow's own input, which its UI shows in a column."""
+        digest = self._tags.get(metrics.TAG_DATASET_FINGERPRINT, "unknown")[:_DIGEST]
+        name = trial.config.dataset
+        # What is packed lies elsewhere on each machine: name and digest say which it was.
+        dataset = Dataset(name=name, digest=digest, source_type="code", source=name)
+        return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, "train")])
 
     # The writer thread
 
@@ -293,7 +261,7 @@ class SweepRuns:
                 call()
             except (MlflowException, OSError) as error:
                 if not _may_pass(error):
-                    self._refused.append(_first_line(error))
+                    self._refused.append(first_line(error))
                     return True
                 if self._gave_up():
                     return False
@@ -314,35 +282,6 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, MlflowException):
         return error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
     return True
-
-
-def _search(client: MlflowClient, experiment_id: str, filter_string: str) -> list[Run]:
-    runs: list[Run] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], filter_string, ViewType.ACTIVE_ONLY, _PAGE, page_token=token
-        )
-        runs += page
-        token = page.token
-        if not token:
-            return runs
-
-
-def _finished_trial(run: Run) -> FinishedTrial:
-    tags = run.data.tags
-    return FinishedTrial(
-        run_id=run.info.run_id,
-        config_hash=tags[metrics.TAG_CONFIG_HASH],
-        arm=tags[metrics.TAG_ARM],
-        seed=int(tags[metrics.TAG_SEED]),
-        params=dict(run.data.params),
-        final={k: v for k, v in run.data.metrics.items() if k in metrics.FINAL_METRICS},
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 MLFLOW_VERSION = str(mlflow.__version__)

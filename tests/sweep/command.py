@@ -14,9 +14,9 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from sweep.engine.runner import EXPERIMENT
 from sweep.tracking import metrics
-from sweep.tracking.writer import PARENT_TAG
+from sweep.tracking.connect import EXPERIMENT
+from sweep.tracking.reader import PARENT_TAG
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,14 +63,14 @@ def children(tracking_uri: str, sweep: str = "tiny") -> list[Run]:
     runs = client.search_runs(
         [experiment.experiment_id], f"tags.sweep = '{sweep}'", max_results=500
     )
-    return [run for run in runs if PARENT_TAG in run.data.tags]
+    return [run for run in runs if metrics.TAG_CONFIG_HASH in run.data.tags]
 
 
 def count_finished(database: Path) -> int:
     """Finished trials in an MLflow sqlite file, which the driver may be making at this moment."""
     query = (
         "SELECT COUNT(*) FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
-        "WHERE tags.key = 'mlflow.parentRunId' AND runs.status = 'FINISHED'"
+        f"WHERE tags.key = '{metrics.TAG_CONFIG_HASH}' AND runs.status = 'FINISHED'"
     )
     return _count(database, query)
 

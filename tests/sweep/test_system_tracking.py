@@ -16,11 +16,15 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from core.config import TrainConfig
+from sweep import ablation_p
 from sweep.engine.store import TrialStore
 from sweep.engine.trial import Row
+from sweep.report.__main__ import main as report_command
 from sweep.spec import TrialSpec
 from sweep.tracking import metrics
-from sweep.tracking.writer import SweepRuns, connect
+from sweep.tracking.connect import connect
+from sweep.tracking.plan import Plan
+from sweep.tracking.writer import SweepRuns
 from tests.sweep.command import (
     assert_each_trial_once,
     assert_every_epoch_once,
@@ -28,6 +32,7 @@ from tests.sweep.command import (
     environment,
     start,
 )
+from tests.sweep.results import store_sweep
 
 OUTAGE_SECONDS = 10
 
@@ -78,6 +83,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server.kill()
 
 
+PLAN = Plan(name="tiny", title="t", base={}, arms=(), seeds=(0,), trials=())
+
+
 def row(epoch: int) -> Row:
     return {
         "epoch": float(epoch),
@@ -109,7 +117,7 @@ def test_sixteen_trials_finishing_at_once_lose_no_metric(tmp_path: Path) -> None
     client, experiment = connect(uri, "intersection-regularization", artifact_root=tmp_path / "a")
     trials = [TrialSpec(arms=("a",), config=TrainConfig(seed=seed)) for seed in range(16)]
     with SweepRuns(
-        client, experiment, sweep_id="s", title="t", tags={metrics.TAG_SWEEP: "tiny"}
+        client, experiment, sweep_id="s", plan=PLAN, tags={metrics.TAG_SWEEP: "tiny"}
     ) as runs:
         threads = [
             threading.Thread(target=write_trial, args=(runs, trial, tmp_path, 10))
@@ -135,7 +143,7 @@ def test_writing_the_same_again_doubles_nothing(tmp_path: Path) -> None:
         storage = tmp_path / f"storage{attempt}"
         storage.mkdir()
         with SweepRuns(
-            client, experiment, sweep_id="s", title="t", tags={metrics.TAG_SWEEP: "tiny"}
+            client, experiment, sweep_id="s", plan=PLAN, tags={metrics.TAG_SWEEP: "tiny"}
         ) as runs:
             write_trial(runs, trial, storage, 3)
     stored = children(uri)
@@ -168,3 +176,18 @@ def test_a_server_away_for_a_while_loses_nothing_and_fails_no_trial(
     runs = children(server.uri)
     assert_each_trial_once(runs, 3)
     assert_every_epoch_once(server.uri, runs, num_epochs)
+
+
+def test_reports_are_the_same_from_a_server(server: Server, tmp_path: Path) -> None:
+    """Its artifacts come over HTTP, so nothing but the address is shared with whoever ran it."""
+    spec = ablation_p.build(TrainConfig(), range(2))
+    stores = (server.uri, f"sqlite:///{tmp_path / 'mlflow.db'}")
+    written = []
+    for name, uri in zip(("server", "file"), stores, strict=True):
+        artifacts = tmp_path / "a" if name == "file" else None
+        store_sweep(uri, tmp_path / name, spec, artifact_root=artifacts)
+        output = tmp_path / "reports" / name
+        assert report_command(["ablation_p", "--tracking-uri", uri, "--output", str(output)]) == 0
+        written.append({path.name: path.read_bytes() for path in (output / "ablation_p").iterdir()})
+    assert len(written[0]) == 4
+    assert written[0] == written[1]

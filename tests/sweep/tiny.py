@@ -1,17 +1,14 @@
 """A sweep of a few seconds, for the system tests: python -m tests.sweep.tiny --help."""
 
-import csv
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-from rich.console import Console
 
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
-from sweep.engine.runner import SweepResult
+from sweep.report import Column, Report, Table
 from sweep.spec import SweepSpec
 from sweep.tracking import metrics
+from sweep.tracking.reader import SweepResults
 
 TINY = {
     "feature_dim": 8,
@@ -35,16 +32,22 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
     )
 
 
-def report(spec: SweepSpec, result: SweepResult, folder: Path, console: Console) -> Sequence[Path]:
+def report(results: SweepResults) -> Report:
     """Every final metric but the timings, so that two runs can be compared byte by byte."""
-    path = folder / "table.csv"
     keys = [key for key in metrics.FINAL_METRICS if "seconds" not in key]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["arm", "seed", *keys])
-        for trial in result.trials:
-            writer.writerow([trial.arm, trial.seed, *(trial.final.get(key) for key in keys)])
-    return [path]
+    rows = [
+        [arm.name, seed, *(trial.final.get(key) for key in keys)]
+        for arm in results.plan.arms
+        for seed, trial in results.of_arm(arm.name).items()
+    ]
+    columns = [
+        Column(name="arm", unit="text"),
+        Column(name="seed", unit="count"),
+        *(Column(name=key, unit="number", narrow=False) for key in keys),
+    ]
+    return Report(
+        title="tiny", tables=[Table(name="table", title="tiny", columns=columns, rows=rows)]
+    )
 
 
 EXPERIMENT = Experiment(description=__doc__, build=build, report=report)

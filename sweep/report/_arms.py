@@ -1,0 +1,59 @@
+"""A figure with an arm at each place of the horizontal axis, which says nothing of order."""
+
+from collections.abc import Mapping
+
+from sweep.report._report import Figure, Level, Panel, Point, Series
+from sweep.report._words import means_in_words
+from sweep.report.table import spreads
+from sweep.tracking import metrics
+from sweep.tracking.names import short_name
+from sweep.tracking.reader import SweepResults
+
+FLOOR = "floor: a constant feature"
+
+
+def arms_figure(results: SweepResults, panels: Mapping[str, str]) -> Figure:
+    """One panel for each title in `panels`, whose values are keys of final metrics.
+
+    The panel of the fidelity score also has its floor.
+    """
+    found = {title: spreads(results, key) for title, key in panels.items()}
+    arms = [arm.name for arm in results.plan.arms]
+    return Figure(
+        name="figure",
+        title=results.plan.title,
+        beside=True,
+        panels=[
+            Panel(
+                y_label=title,
+                # A point of a grid has its fields one under another, or neighbours would overlap.
+                categories=[
+                    short_name(arm).replace(" ", "\n") if "=" in arm else arm for arm in arms
+                ],
+                series=[
+                    Series(
+                        label="mean",
+                        joined=False,
+                        points=[
+                            Point.of(place, found[title][arm])
+                            for place, arm in enumerate(arms)
+                            if arm in found[title]
+                        ],
+                    )
+                ],
+                levels=floor(results) if key == metrics.final(metrics.FIDELITY_SCORE) else (),
+            )
+            for title, key in panels.items()
+            if found[title]
+        ],
+        alternative=" ".join(means_in_words(title, found[title]) for title in panels),
+    )
+
+
+def floor(results: SweepResults) -> list[Level]:
+    """Fidelity's floor, the mean over the arms; nothing where there are no attributes."""
+    means = [s.mean for s in spreads(results, metrics.final(metrics.FIDELITY_FLOOR)).values()]
+    if not means:
+        return []
+    mean = sum(means) / len(means)
+    return [Level(label=FLOOR, y=mean, low=min(means), high=max(means), may_lie_outside=True)]

@@ -1,0 +1,206 @@
+"""Figures as PNG and SVG, drawn by matplotlib.
+
+A level that may lie outside, such as fidelity's floor, is drawn where that costs a panel less than
+half of its height, and is otherwise said in words at the panel's foot: half a panel of nothing
+would squeeze what is compared.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from sweep.report._report import Figure, Level, Panel, Series
+from sweep.report._spread import CONFIDENCE
+
+STYLES = (
+    ("#1b6ca8", "o", "-"),
+    ("#d1495b", "s", "--"),
+    ("#2e7d32", "^", "-."),
+    ("#6a4c93", "D", (0, (1, 1))),
+    ("#b07d00", "v", (0, (5, 1, 1, 1, 1, 1))),
+)
+"""Colour, marker and line of a series: print and eyes that see no colours tell them apart too."""
+
+LEVEL_STYLES = ((0, (4, 3)), (0, (1, 2)), (0, (7, 2, 1, 2)))
+_SHIFT = 0.012  # of the width, between series at the same place
+_MARGIN = 0.08  # of the height, beyond the seeds
+_BEYOND = 0.25  # of the height, which intervals may take beyond the seeds
+
+
+def write_pictures(figure: Figure, folder: Path) -> list[Path]:
+    """Write NAME.png and NAME.svg, with the text alternative inside."""
+    canvas = draw(figure)
+    png, svg = folder / f"{figure.name}.png", folder / f"{figure.name}.svg"
+    about = {"Title": figure.title, "Description": figure.alternative}
+    canvas.savefig(png, dpi=150, metadata=about)
+    # Without a date and with fixed ids, the same numbers give the same file.
+    with matplotlib.rc_context({"svg.hashsalt": figure.name}):
+        canvas.savefig(svg, metadata={**about, "Date": None})
+    return [png, svg]
+
+
+def draw(figure: Figure) -> Canvas:
+    """Return matplotlib's figure, unsaved."""
+    count = max(1, len(figure.panels))
+    longest = max((len(panel.categories or ()) for panel in figure.panels), default=0)
+    if figure.beside:
+        canvas = Canvas(figsize=(max(4.2, 0.75 * longest) * count, 4.0), layout="constrained")
+        places = canvas.subplots(1, count, squeeze=False)[0]
+    else:
+        canvas = Canvas(figsize=(6.8, 3.7 * count), layout="constrained")
+        places = canvas.subplots(count, 1, squeeze=False)[:, 0]
+    labels = list(dict.fromkeys(s.label for panel in figure.panels for s in panel.series))
+    for axes, panel in zip(places, figure.panels, strict=False):
+        _panel(axes, panel, labels)
+    for axes in places[len(figure.panels) :]:
+        axes.set_axis_off()
+    handles = {
+        name: handle
+        for axes in places
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if len(handles) > 1:
+        # Outside the axes: there is no corner that is free in every sweep.
+        canvas.legend(
+            handles.values(),
+            handles.keys(),
+            loc="outside lower center",
+            ncols=4,
+            fontsize=8,
+            frameon=False,
+        )
+    canvas.suptitle("\n".join([figure.title, *_what_is_drawn(figure)]), fontsize=10)
+    return canvas
+
+
+def _what_is_drawn(figure: Figure) -> list[str]:
+    points = [p for panel in figure.panels for series in panel.series for p in series.points]
+    words = []
+    if any(len(point.seeds) > 1 for point in points):
+        words.append("large marks: means, small ones: seeds")
+    if any(point.interval for point in points):
+        words.append(f"upright bars: {100 * CONFIDENCE:g} % Student-t intervals, cut at the frame")
+    levels = [level for panel in figure.panels for level in panel.levels]
+    if any(level.low != level.high for level in levels if not level.may_lie_outside):
+        words.append("bands: range of references")
+    return words
+
+
+def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
+    scale = 100 if panel.unit == "share" else 1
+    label = f"{panel.y_label} (%)" if panel.unit == "share" else panel.y_label
+    axes.spines[["top", "right"]].set_visible(False)
+    if panel.horizontal:
+        _bars(axes, panel, label, scale)
+        return
+    has_seeds = any(point.seeds for series in panel.series for point in series.points)
+    for index, series in enumerate(panel.series):
+        shift = has_seeds * _SHIFT * _width(panel) * (index - (len(panel.series) - 1) / 2)
+        _series(axes, series, STYLES[labels.index(series.label) % len(STYLES)], shift, scale)
+    low, high = _limits(panel)
+    outside = [level for level in panel.levels if not low <= level.y <= high]
+    inside = [level for level in panel.levels if low <= level.y <= high]
+    for index, level in enumerate(inside):
+        _level(axes, level, LEVEL_STYLES[index % len(LEVEL_STYLES)], scale)
+    percent = " %" if panel.unit == "share" else ""
+    for level in outside:
+        where = "below" if level.y < low else "above"
+        axes.annotate(
+            f"{level.label}: {scale * level.y:.1f}{percent}, {where} this frame",
+            (0.995, 0.015 if where == "below" else 0.985),
+            xycoords="axes fraction",
+            ha="right",
+            va="bottom" if where == "below" else "top",
+            fontsize=8,
+            color="0.4",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            zorder=5,
+        )
+    if outside:  # room for the words, which must not lie on the data
+        room = _MARGIN * (high - low)
+        low, high = low - room, high + room
+    axes.set_ylim(scale * low, scale * high)
+    axes.set_ylabel(label)
+    axes.set_xlabel(panel.x_label)
+    if panel.categories is not None:
+        axes.set_xticks(range(len(panel.categories)), panel.categories, fontsize=8)
+        axes.set_xlim(-0.5, len(panel.categories) - 0.5)
+    axes.grid(axis="y", alpha=0.25)
+
+
+def _series(
+    axes: Axes, series: Series, style: tuple[str, str, object], shift: float, scale: float
+) -> None:
+    color, marker, line = style
+    for point in series.points:
+        if point.interval is not None:
+            ends = [scale * end for end in point.interval]
+            axes.plot([point.x + shift] * 2, ends, color=color, lw=1, alpha=0.6, zorder=2)
+        if len(point.seeds) > 1:
+            axes.plot(
+                [point.x + shift] * len(point.seeds),
+                [scale * value for value in point.seeds],
+                marker,
+                color=color,
+                markersize=3.5,
+                alpha=0.5,
+                markeredgewidth=0,
+                zorder=3,
+            )
+    axes.plot(
+        [point.x + shift for point in series.points],
+        [scale * point.y for point in series.points],
+        color=color,
+        marker=marker,
+        markersize=6,
+        ls=line if series.joined else "none",
+        lw=1.6,
+        label=series.label,
+        zorder=4,
+    )
+
+
+def _level(axes: Axes, level: Level, style: tuple[int, tuple[int, ...]], scale: float) -> None:
+    color = "0.55" if level.may_lie_outside else "0.2"
+    axes.axhline(scale * level.y, color=color, ls=style, lw=1.2, label=level.label, zorder=1)
+    if level.low is not None and level.high is not None:
+        axes.axhspan(scale * level.low, scale * level.high, color=color, alpha=0.07, lw=0)
+
+
+def _bars(axes: Axes, panel: Panel, label: str, scale: float) -> None:
+    points = [point for series in panel.series for point in series.points]
+    axes.barh([p.x for p in points], [scale * p.y for p in points], color=STYLES[0][0])
+    axes.set_yticks(range(len(panel.categories or ())), panel.categories or (), fontsize=8)
+    axes.set_xlabel(label)
+    axes.grid(axis="x", alpha=0.25)
+
+
+def _limits(panel: Panel) -> tuple[float, float]:
+    """Room for every seed, for intervals a little beyond, and for levels that must be seen."""
+    points = [point for series in panel.series for point in series.points]
+    values = [value for point in points for value in (point.y, *point.seeds)]
+    for level in panel.levels:
+        if not level.may_lie_outside:
+            values += [v for v in (level.y, level.low, level.high) if v is not None]
+    low, high = min(values), max(values)
+    room = (high - low) or 0.02
+    ends = [end for point in points for end in point.interval or ()]
+    low = max(min([low, *ends]), low - _BEYOND * room)
+    high = min(max([high, *ends]), high + _BEYOND * room)
+    for level in panel.levels:
+        if level.may_lie_outside and max(high, level.y) - min(low, level.y) < 2 * (high - low):
+            low, high = min(low, level.y), max(high, level.y)
+    if panel.unit == "share":
+        low, high = max(low, 0.0), min(high, 1.0)
+    margin = _MARGIN * ((high - low) or room)
+    return low - margin, high + margin
+
+
+def _width(panel: Panel) -> float:
+    if panel.categories is not None:
+        return float(len(panel.categories))
+    places = [point.x for series in panel.series for point in series.points]
+    return max(places) - min(places)

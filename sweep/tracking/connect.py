@@ -1,0 +1,120 @@
+"""Opening an MLflow store, to write to it or to read from it alone."""
+
+import logging
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from mlflow.entities import Run, ViewType
+from mlflow.environment_variables import (
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_HTTP_REQUEST_TIMEOUT,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from sweep.errors import SweepError
+
+EXPERIMENT = "intersection-regularization"
+"""MLflow's experiment that holds every sweep."""
+
+_PAGE = 1000
+
+
+def connect(uri: str, experiment: str, *, artifact_root: Path | None) -> tuple[MlflowClient, str]:
+    """Return a client and the id of an experiment, made if it does not exist.
+
+    Database and experiment are made here, once, before anything runs in parallel, because making
+    them from several processes at once is a race in MLflow.
+
+    Raises
+    ------
+    SweepError
+        If the server does not answer or the store cannot be opened.
+    """
+    client, found = _open(uri, experiment)
+    if found is not None:
+        return client, found
+    location = artifact_root.absolute().as_uri() if artifact_root else None
+    try:
+        return client, client.create_experiment(experiment, artifact_location=location)
+    except (MlflowException, OSError) as error:
+        raise _cannot_be_used(uri, error) from error
+
+
+def connect_to_read(uri: str, experiment: str = EXPERIMENT) -> tuple[MlflowClient, str]:
+    """Return a client and the id of an experiment that exists; nothing is made.
+
+    Raises
+    ------
+    SweepError
+        If there is no such store, or it holds no such experiment.
+    """
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        raise SweepError(
+            f"There is no file {uri.removeprefix('sqlite:///')!r}: give the --output folder of a "
+            "sweep that has run, or its --tracking-uri."
+        )
+    client, found = _open(uri, experiment)
+    if found is None:
+        raise SweepError(
+            f"The MLflow store {uri!r} holds no experiment {experiment!r}: no sweep has run there."
+        )
+    return client, found
+
+
+def search_runs(client: MlflowClient, experiment_id: str, filter_string: str) -> list[Run]:
+    """Every run that a filter finds, page after page."""
+    runs: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], filter_string, ViewType.ACTIVE_ONLY, _PAGE, page_token=token
+        )
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def first_line(error: BaseException) -> str:
+    """An error in one line."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _open(uri: str, experiment: str) -> tuple[MlflowClient, str | None]:
+    if uri.startswith(("http://", "https://")):
+        _check_server(uri)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # The writer thread repeats calls itself, and knows when to stop.
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)  # type: ignore[no-untyped-call]
+    MLFLOW_HTTP_REQUEST_TIMEOUT.set(20)  # type: ignore[no-untyped-call]
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)  # type: ignore[no-untyped-call]
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        found = client.get_experiment_by_name(experiment)
+    except (MlflowException, OSError) as error:
+        raise _cannot_be_used(uri, error) from error
+    return client, None if found is None else str(found.experiment_id)
+
+
+def _cannot_be_used(uri: str, error: Exception) -> SweepError:
+    return SweepError(
+        f"--tracking-uri {uri!r} cannot be used ({first_line(error)}): give the http(s) address "
+        "of an MLflow server, or sqlite:///FILE."
+    )
+
+
+def _check_server(uri: str) -> None:
+    if not urlsplit(uri).hostname:
+        raise SweepError(f"--tracking-uri {uri!r} has no host name: give http://HOST:PORT.")
+    try:
+        with urlopen(f"{uri.rstrip('/')}/health", timeout=5):
+            return
+    except (URLError, OSError) as error:
+        raise SweepError(
+            f"The MLflow server at {uri} does not answer ({first_line(error)}): start it, or mend "
+            "--tracking-uri."
+        ) from error
