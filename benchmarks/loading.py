@@ -49,7 +49,7 @@ def main() -> None:
 
         def split(num_workers: int) -> Split:
             root = Path(folder) / "packed"
-            return load_dataset("cub", data=root, images=OPTIONS, num_workers=num_workers).test
+            return load_dataset("cub", data=root, images=OPTIONS, loader_workers=num_workers).test
 
         packed = split(NUM_WORKERS)
         runs: dict[str, Callable[[], float]] = {

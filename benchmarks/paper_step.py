@@ -128,7 +128,9 @@ def _dataset(folder: Path, steps: int) -> Dataset:
         attributes_per_class=False,
     )
     pack(archive, folder / "packed", shorter_side=None, num_workers=1)
-    return load_dataset("cub", data=folder / "packed", images=CONFIG.image_options, num_workers=2)
+    return load_dataset(
+        "cub", data=folder / "packed", images=CONFIG.image_options, loader_workers=2
+    )
 
 
 def _parse_arguments() -> argparse.Namespace:

@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from core.presets import preset_config
-from sweep.engine.runner import RunOptions, SweepResult, run_sweep
+from sweep.engine.options import RunOptions
+from sweep.engine.placement import Placement
+from sweep.engine.runner import SweepResult, run_sweep
 from sweep.spec import SweepSpec
 from sweep.tracking import metrics
 
@@ -26,7 +28,7 @@ def measure(executor: str, num_trials: int, epochs: int) -> SweepResult:
         name="trial_overhead",
         title="trial overhead",
         base=preset_config("digits").replace({"num_epochs": epochs}),
-        references={"all": {}},
+        arms={"all": {}},
         seeds=range(num_trials),
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -34,7 +36,7 @@ def measure(executor: str, num_trials: int, epochs: int) -> SweepResult:
             output=Path(folder),
             tracking_uri=f"sqlite:///{folder}/mlflow.db",
             storage=f"{folder}/trials",
-            executor=executor,  # type: ignore[arg-type]
+            placement=Placement(executor=executor),  # type: ignore[arg-type]
         )
         return run_sweep(spec, options, Console(quiet=True))
 
@@ -49,15 +51,17 @@ def main() -> None:
         table.add_column(column, justify="left" if column == "executor" else "right")
     for executor in ("actor", "train"):
         result = measure(executor, options.trials, options.epochs)
+        driven = result.drive
+        assert driven is not None
         training = sum(trial.final[metrics.TRAIN_SECONDS] for trial in result.results.trials)
-        beyond = (result.seconds * result.parallel - training) / options.trials
+        beyond = (driven.seconds * driven.parallel - training) / options.trials
         table.add_row(
             executor,
-            str(result.parallel),
-            f"{result.seconds:.1f}",
+            str(driven.parallel),
+            f"{driven.seconds:.1f}",
             f"{training:.1f}",
             f"{beyond:.2f}",
-            f"{result.seconds * result.parallel / training:.2f}",
+            f"{driven.seconds * driven.parallel / training:.2f}",
         )
     Console().print(table)
     print("ratio: wall seconds times trials at once, over training seconds")

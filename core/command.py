@@ -19,7 +19,7 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def add_set_argument(parser: argparse.ArgumentParser) -> None:
+def add_set_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add `--set FIELD=VALUE`, which may be repeated; the pairs come as `options.set`."""
     parser.add_argument(
         "--set",

@@ -15,12 +15,14 @@ from collections.abc import Sequence
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
 from sweep.report.ablation_p import build as build_report
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, grid
 
 PROBABILITIES = (0.0, 0.1, 0.3, 0.5, 0.8, 1.0)
 NORMS = ("l1", "l2")
-QUANTIZED = "quantized network"
-TREE_ONLY = "tree only"
+REFERENCES = {
+    "quantized network": {"tree_weight": 0.0, "sparsity_weight": 0.0},
+    "tree only": {"sparsity_weight": 0.0},
+}
 
 
 def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
@@ -29,11 +31,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
         name="ablation_p",
         title=f"Randomized regularization on {base.dataset} (Fig. 4)",
         base=base,
-        axes={"sparsity_norm": NORMS, "mask_probability": PROBABILITIES},
-        references={
-            QUANTIZED: {"tree_weight": 0.0, "sparsity_weight": 0.0},
-            TREE_ONLY: {"sparsity_weight": 0.0},
-        },
+        arms=REFERENCES | grid(sparsity_norm=NORMS, mask_probability=PROBABILITIES),
         seeds=seeds,
     )
 

@@ -27,7 +27,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
         name="ablation_parts",
         title=f"Parts of the method on {base.dataset}",
         base=base,
-        references={
+        arms={
             QUANTIZED: {"tree_weight": 0.0, "sparsity_weight": 0.0},
             SPARSITY: {"tree_weight": 0.0},
             TREE: {"sparsity_weight": 0.0},

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
 from sweep.report.pretraining import build as build_report
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, grid
 
 PRETRAINED, SCRATCH = "lite0", None
 """Values of `weights`."""
@@ -36,7 +36,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
         name="pretraining",
         title=f"Pretrained and from scratch on {base.dataset}",
         base=base,
-        axes={"weights": (PRETRAINED, SCRATCH), "learning_rate": RATES},
+        arms=grid(weights=(PRETRAINED, SCRATCH), learning_rate=RATES),
         seeds=seeds,
     )
 

@@ -28,7 +28,8 @@ from sweep.cli import (
     run_options_from,
     ui_command,
 )
-from sweep.engine.runner import check_config, load_data
+from sweep.engine.data import Fingerprints
+from sweep.engine.runner import check_configs
 from sweep.engine.study import SAMPLERS, Search, open_storage, open_study, run_search
 from sweep.report.present import present
 from sweep.report.search import build as build_report
@@ -69,30 +70,30 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     base = pin_weights(base_config(options, console))
     base.replace(PAPER_DEFAULTS)  # a space key that is no field is refused here
     run_options = run_options_from(options)
-    check_config(base, run_options)
+    check_configs([base], run_options)
     if options.dry_run:
         for key, distribution in SPACE.items():
             console.print(f"{key}: {distribution}")
         console.print(f"{options.num_trials} trials; first: {dict(PAPER_DEFAULTS)}")
         return EXIT_OK
-    dataset = load_data(base, run_options)
+    fingerprints = Fingerprints(run_options.data)
     fixed = {key: value for key, value in base.identity().items() if key not in SPACE}
     fixed["objective"] = options.objective
     search = Search(
         base=base,
         space=SPACE,
         first=PAPER_DEFAULTS,
-        sweep_id=sweep_identity("search", fixed, dataset.fingerprint),
+        sweep_id=sweep_identity("search", fixed, fingerprints.of(base)),
         objective=options.objective,
         num_trials=options.num_trials,
     )
     run_options.output.mkdir(parents=True, exist_ok=True)
     storage = open_storage(options.study_storage or f"sqlite:///{run_options.output / 'optuna.db'}")
     study = open_study(search, storage, sampler=options.sampler)
-    failures, results = run_search(search, study, storage, dataset, run_options, console)
-    present(results, build_report, run_options.output / "search", console, to_mlflow=True)
+    result = run_search(search, study, storage, fingerprints, run_options, console)
+    present(result.results, build_report, run_options.output / "search", console, to_mlflow=True)
     console.print(f"Compare the runs: {ui_command(run_options)}")
-    return conclude(failures, options.num_trials, console)
+    return conclude(result.failures, options.num_trials, console)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
 from sweep.report.weight import build as build_report
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, grid
 
 WEIGHTS = (0.001, 0.003, 0.01)
 
@@ -23,7 +23,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
         name="sparsity_weight",
         title=f"Sparsity weight on {base.dataset}",
         base=base,
-        axes={"sparsity_weight": WEIGHTS},
+        arms=grid(sparsity_weight=WEIGHTS),
         seeds=seeds,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
 from sweep.report.weight import build as build_report
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, grid
 
 WEIGHTS = (1.0, 2.0, 5.0)
 
@@ -23,7 +23,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
         name="tree_weight",
         title=f"Tree weight on {base.dataset}",
         base=base,
-        axes={"tree_weight": WEIGHTS},
+        arms=grid(tree_weight=WEIGHTS),
         seeds=seeds,
     )
 

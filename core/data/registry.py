@@ -36,7 +36,7 @@ def load_dataset(
     images: ImageOptions | None = None,
     split_seed: int = 0,
     cache_dir: _StrPath | None = None,
-    num_workers: int = 0,
+    loader_workers: int = 0,
 ) -> Dataset:
     """Load a dataset by name.
 
@@ -60,7 +60,7 @@ def load_dataset(
     cache_dir
         Where made data and copies are kept. None for the folder that the environment variable
         INTERSECTION_CACHE names, else ``~/.cache/intersection-regularization``.
-    num_workers
+    loader_workers
         Processes that decode a packed dataset's images ahead of their use; 0 decodes them in this
         one. It changes no pixel.
 
@@ -84,7 +84,7 @@ def load_dataset(
     (3, 448, 448)
     """
     images = images or ImageOptions()
-    check_dataset(name, data=data, images=images, num_workers=num_workers)
+    check_dataset(name, data=data, images=images, loader_workers=loader_workers)
     if data is None:
         return _LOADERS[name](images, split_seed, cache_dir)
     # Imported here: torchvision takes seconds, and the bundled datasets do without.
@@ -96,12 +96,12 @@ def load_dataset(
         images=images,
         split_seed=split_seed,
         cache_dir=cache_dir,
-        num_workers=num_workers,
+        loader_workers=loader_workers,
     )
 
 
 def check_dataset(
-    name: str, *, data: _StrPath | None, images: ImageOptions, num_workers: int = 0
+    name: str, *, data: _StrPath | None, images: ImageOptions, loader_workers: int = 0
 ) -> None:
     """Refuse what `load_dataset` would refuse before it looks at any file.
 
@@ -113,8 +113,8 @@ def check_dataset(
     if name not in DATASETS:
         known = ", ".join(repr(known_name) for known_name in DATASETS)
         raise ConfigError(f"Dataset {name!r} is none of {known}.{did_you_mean(name, DATASETS)}")
-    if num_workers < 0:
-        raise ConfigError(f"`num_workers` must be at least 0, but got {num_workers}.")
+    if loader_workers < 0:
+        raise ConfigError(f"`loader_workers` must be at least 0, but got {loader_workers}.")
     if images.image_size is not None:
         _check_image_size(name, images)
     if name in PACKED_DATASETS:
@@ -140,10 +140,10 @@ def check_dataset(
             f"`resize_size` and `crop_size` must be None for {name!r}, whose images have one size "
             f"and are not decoded, but got {images.resize_size} and {images.crop_size}: {remedy}."
         )
-    if num_workers:
+    if loader_workers:
         raise ConfigError(
-            f"`num_workers` must be 0 for {name!r}, whose images are held in memory, but got "
-            f"{num_workers}: leave it out."
+            f"`loader_workers` must be 0 for {name!r}, whose images are held in memory, but got "
+            f"{loader_workers}: leave it out."
         )
 
 

@@ -34,7 +34,7 @@ def _run(options: argparse.Namespace) -> None:
         data=options.data,
         images=config.image_options,
         split_seed=config.split_seed,
-        num_workers=options.loader_workers,
+        loader_workers=options.loader_workers,
     )
     state = pretrain_to_file(
         config, dataset, options.output, device=options.device, on_epoch=_say_epoch

@@ -1,5 +1,6 @@
 """What Tune tells the driver, passed on to MLflow and to the progress view."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,12 @@ from ray import cloudpickle
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from sweep.engine.data import Fingerprints
 from sweep.engine.progress import ProgressView
 from sweep.engine.store import TrialStore
 from sweep.engine.trial import TrialSettings
 from sweep.spec import SEARCH_ARM, TrialSpec
+from sweep.tracking.rows import TrialReport
 from sweep.tracking.writer import SweepRuns
 
 
@@ -24,6 +27,8 @@ class SweepCallback(Callback):
     ----------
     arms
         Names of the arms that a trial serves by its config hash, where the sweep has named arms.
+    fingerprints
+        Of the data that the trials train on.
     """
 
     def __init__(
@@ -31,12 +36,14 @@ class SweepCallback(Callback):
         runs: SweepRuns,
         view: ProgressView,
         settings: TrialSettings,
-        arms: dict[str, tuple[str, ...]],
+        arms: Mapping[str, tuple[str, ...]],
+        fingerprints: Fingerprints,
     ) -> None:
         self._runs = runs
         self._view = view
         self._settings = settings
         self._arms = arms
+        self._fingerprints = fingerprints
         self.failures: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -49,7 +56,8 @@ class SweepCallback(Callback):
     ) -> None:
         spec = self._spec(trial)
         self._runs.trial_started(spec)
-        self._view.started(spec.hash, f"{spec.arm} seed={spec.config.seed}")
+        name = f"{spec.arm} seed={spec.config.seed}"
+        self._view.started(spec.hash, name, num_epochs=spec.config.num_epochs)
 
     def on_trial_result(
         self,
@@ -59,23 +67,26 @@ class SweepCallback(Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        if "rows" not in result:
-            return  # Tune repeats a function trainable's last result without its values
+        report = TrialReport.from_result(result)
+        if report is None:
+            return
         spec = self._spec(trial)
-        self._runs.trial_rows(spec.hash, result["rows"])
-        self._view.advanced(spec.hash, result["epoch"])
+        self._runs.trial_rows(spec.hash, report.rows)
+        self._view.advanced(spec.hash, report.rows[-1].epoch + 1)
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         spec = self._spec(trial)
-        final = trial.last_result.get("final")
-        if not trial.last_result.get("trial_done") or not final:
+        report = TrialReport.from_result(trial.last_result)
+        if report is None or not report.done:
             self._fail(spec, "it ended before its last epoch")
             return
-        store = TrialStore.of(self._settings.storage, self._settings.sweep_id, spec.hash)
-        self._runs.trial_finished(spec.hash, final, store)
-        self._view.finished(spec.hash, final)
+        store = TrialStore.of(
+            self._settings.storage, self._settings.sweep_id, spec.hash, spec.dataset_fingerprint
+        )
+        self._runs.trial_finished(spec.hash, report.final, store)
+        self._view.finished(spec.hash, report.final)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -89,7 +100,11 @@ class SweepCallback(Callback):
 
     def _spec(self, trial: Trial) -> TrialSpec:
         config = self._settings.config(trial.config)
-        return TrialSpec(arms=self._arms.get(config.hash, (SEARCH_ARM,)), config=config)
+        return TrialSpec(
+            arms=self._arms.get(config.hash, (SEARCH_ARM,)),
+            config=config,
+            dataset_fingerprint=self._fingerprints.of(config),
+        )
 
 
 def _cause(trial: Trial) -> str:

@@ -19,9 +19,9 @@ two cores and Train would wait for ever. It stands on the head, which is no spot
 
 def build_trainable(settings: TrialSettings) -> Any:
     """Return what a Tuner runs, with the resources of one trial attached."""
-    if settings.executor == "actor":
+    if settings.placement.chosen_executor == "actor":
         trainable = tune.with_parameters(TrialActor, settings=settings)
-        return tune.with_resources(trainable, {"CPU": settings.cpus, "GPU": settings.gpus})
+        return tune.with_resources(trainable, settings.placement.resources)
     driver = functools.partial(run_worker_group, settings=settings)
     return tune.with_resources(driver, DRIVER_RESOURCES)
 
@@ -33,7 +33,7 @@ class TrialActor(tune.Trainable):
     def setup(  # type: ignore[override]
         self, config: dict[str, Any], settings: TrialSettings
     ) -> None:
-        set_threads(settings.cpus)
+        set_threads(settings.placement.cpus)
         self._settings = settings
         self._start(config)
 
@@ -42,26 +42,27 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        progress = self._run.advance()
-        return {**progress.to_result(), "done": progress.done}
+        report = self._run.advance()
+        return {**report.to_result(), "done": report.done}
 
     def _start(self, overrides: dict[str, Any]) -> None:
-        device = "cuda" if self._settings.gpus else "cpu"
+        device = "cuda" if self._settings.placement.gpus else "cpu"
         self._run = TrialRun(self._settings.config(overrides), self._settings, device)
 
 
 def run_worker_group(overrides: dict[str, Any], *, settings: TrialSettings) -> None:
     """A trial as a Ray Train worker group, from inside a Tune function trainable."""
     context = tune.get_context()
+    placement = settings.placement
     trainer = TorchTrainer(
         _train_worker,
         train_loop_config={"overrides": overrides, "settings": settings},
         scaling_config=ray.train.ScalingConfig(
-            num_workers=settings.workers,
-            use_gpu=settings.gpus > 0,
+            num_workers=placement.workers,
+            use_gpu=placement.gpus > 0,
             resources_per_worker={
-                "CPU": settings.cpus,
-                **({"GPU": settings.gpus} if settings.gpus else {}),
+                "CPU": placement.cpus,
+                **({"GPU": placement.gpus} if placement.gpus else {}),
             },
         ),
         # Train goes on with an earlier run of the same name; ours resume from TrialStore instead.
@@ -76,12 +77,12 @@ def run_worker_group(overrides: dict[str, Any], *, settings: TrialSettings) -> N
 
 def _train_worker(loop_config: dict[str, Any]) -> None:
     settings: TrialSettings = loop_config["settings"]
-    set_threads(settings.cpus)
+    set_threads(settings.placement.cpus)
     device = str(get_device())
     run = TrialRun(settings.config(loop_config["overrides"]), settings, device)
     done = False
     while not done:
-        progress = run.advance()
-        done = progress.done
+        report = run.advance()
+        done = report.done
         # Only rank 0 has numbers, and Tune is told those alone.
-        ray.train.report(progress.to_result() if rank() == 0 else {})
+        ray.train.report(report.to_result() if rank() == 0 else {})

@@ -1,6 +1,8 @@
 """Live progress that a person can read: done, running, failed, time left, best so far."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
@@ -8,14 +10,31 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweep.engine.trial import Row
 from sweep.tracking import metrics
 
-_LINE_SECONDS = 10.0
+_LINE_SECONDS = 60.0
+"""Least time between two lines of a log that differ in epochs alone."""
+
+
+@dataclass(kw_only=True)
+class _Running:
+    name: str
+    num_epochs: int
+    """Most that it can take: early stopping ends a trial sooner."""
+
+    started: float
+    epochs: int = 0
+    """Finished so far."""
+
+    @property
+    def share(self) -> float:
+        return min(self.epochs / self.num_epochs, 1.0)
 
 
 class ProgressView:
-    """A live line on a terminal; elsewhere, such as in a job's log, a plain line now and then.
+    """A live line on a terminal; elsewhere, such as in a job's log, a line for each end of a trial.
+
+    While none ends, a log gets a line a minute, so that one sees that the trials go on.
 
     Parameters
     ----------
@@ -34,12 +53,11 @@ class ProgressView:
         self._num_total = num_total
         self._num_done = num_done
         self._num_parallel = num_parallel
-        self._running: dict[str, tuple[str, int]] = {}
+        self._running: dict[str, _Running] = {}
         self._num_failed = 0
         self._durations: list[float] = []
-        self._started: dict[str, float] = {}
         self._best: tuple[float, str] | None = None
-        self._last_line = 0.0
+        self._last_line = time.monotonic()
         self._live = Live(self._render(), console=console, refresh_per_second=4)
 
     def __enter__(self) -> "ProgressView":
@@ -59,48 +77,53 @@ class ProgressView:
         else:
             self._console.print(self._summary())
 
-    def started(self, config_hash: str, name: str) -> None:
-        self._running[config_hash] = (name, 0)
-        self._started[config_hash] = time.monotonic()
+    def started(self, config_hash: str, name: str, *, num_epochs: int) -> None:
+        self._running[config_hash] = _Running(
+            name=name, num_epochs=num_epochs, started=time.monotonic()
+        )
         self._show()
 
-    def advanced(self, config_hash: str, epoch: int) -> None:
+    def advanced(self, config_hash: str, epochs: int) -> None:
+        """Take how many epochs a trial has finished."""
         if config_hash in self._running:
-            self._running[config_hash] = (self._running[config_hash][0], epoch + 1)
+            self._running[config_hash].epochs = epochs
         self._show()
 
-    def finished(self, config_hash: str, final: Row) -> None:
+    def finished(self, config_hash: str, final: Mapping[str, float]) -> None:
         name = self._end(config_hash)
         self._num_done += 1
         accuracy = final[metrics.final(metrics.MINIVAL_ACCURACY)]
         if self._best is None or accuracy > self._best[0]:
             self._best = (accuracy, name)
-        self._show()
+        self._show(ended=True)
 
     def failed(self, config_hash: str, reason: str) -> None:
         name = self._end(config_hash)
         self._num_failed += 1
         self._console.print(Text(f"failed: {name}: {reason}", style="red"))
-        self._show()
+        self._show(ended=True)
 
     def _end(self, config_hash: str) -> str:
-        name, _ = self._running.pop(config_hash, (config_hash, 0))
-        if config_hash in self._started:
-            self._durations.append(time.monotonic() - self._started.pop(config_hash))
-        return name
+        trial = self._running.pop(config_hash, None)
+        if trial is None:
+            return config_hash
+        self._durations.append(time.monotonic() - trial.started)
+        return trial.name
 
-    def _show(self) -> None:
+    def _show(self, *, ended: bool = False) -> None:
         if self._console.is_terminal:
             self._live.update(self._render())
-        elif time.monotonic() - self._last_line > _LINE_SECONDS:
+        elif ended or time.monotonic() - self._last_line > _LINE_SECONDS:
             self._last_line = time.monotonic()
             self._console.print(self._summary())
 
     def _render(self) -> Table:
         table = Table.grid(padding=(0, 1))
         table.add_row(Text(self._summary(), style="bold"))
-        for name, epochs in self._running.values():
-            table.add_row(Text(f"  running: {name}, {epochs} epochs", style="dim"))
+        for trial in self._running.values():
+            epoch = min(trial.epochs + 1, trial.num_epochs)
+            line = f"  running: {trial.name}, epoch {epoch} of {trial.num_epochs}"
+            table.add_row(Text(line, style="dim"))
         return table
 
     def _summary(self) -> str:
@@ -109,13 +132,24 @@ class ProgressView:
             f"{len(self._running)} running",
             f"{self._num_failed} failed",
         ]
-        if self._durations:
-            left = self._num_total - self._num_done - self._num_failed
-            mean = sum(self._durations) / len(self._durations)
-            parts.append(f"about {_duration(left * mean / self._num_parallel)} left")
+        left = self._seconds_left()
+        if left is not None:
+            parts.append(f"about {_duration(left)} left")
         if self._best:
             parts.append(f"best minival accuracy {100 * self._best[0]:.1f} ({self._best[1]})")
         return " · ".join(parts)
+
+    def _seconds_left(self) -> float | None:
+        """From the mean trial so far and what the running ones have behind them."""
+        ends = list(self._durations)
+        if not ends:
+            now = time.monotonic()
+            ends = [(now - t.started) / t.share for t in self._running.values() if t.share]
+        if not ends:
+            return None
+        waiting = self._num_total - self._num_done - self._num_failed - len(self._running)
+        trials = waiting + sum(1 - trial.share for trial in self._running.values())
+        return trials * sum(ends) / len(ends) / self._num_parallel
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,8 @@
 """A trial's own folder: its checkpoint while it runs, its artifacts when it is done.
 
-The folder is named by sweep and config hash and lives on storage that all nodes reach, so one
-mechanism serves a killed driver, a lost worker and a lost node, whichever executor runs the trial.
-It is emptied once MLflow has everything.
+The folder is named by sweep, config hash and data, and lives on storage that all nodes reach, so
+one mechanism serves a killed driver, a lost worker and a lost node, whichever executor runs the
+trial. It is emptied once MLflow has everything.
 """
 
 import io
@@ -28,8 +28,11 @@ class TrialStore:
     uri: str
 
     @classmethod
-    def of(cls, storage: str, sweep_id: str, config_hash: str) -> "TrialStore":
-        return cls(f"{storage.rstrip('/')}/{sweep_id}/{config_hash}")
+    def of(
+        cls, storage: str, sweep_id: str, config_hash: str, dataset_fingerprint: str
+    ) -> "TrialStore":
+        trial = f"{config_hash}-{dataset_fingerprint[:12]}"
+        return cls(f"{storage.rstrip('/')}/{sweep_id}/{trial}")
 
     def save(self, checkpoint: dict[str, Any]) -> None:
         """Write the checkpoint; a reader sees the old one or the new one, never a part."""

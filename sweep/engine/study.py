@@ -15,10 +15,10 @@ from rich.console import Console
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from core.config import TrainConfig
-from core.data import Dataset
-from sweep.engine.callback import SweepCallback
-from sweep.engine.progress import ProgressView
-from sweep.engine.runner import RunOptions, concurrency, open_sweep, start_ray, tune_trials
+from sweep.engine.data import Fingerprints
+from sweep.engine.drive import drive
+from sweep.engine.options import RunOptions
+from sweep.engine.runner import SweepResult, open_sweep
 from sweep.engine.store import TrialStore
 from sweep.engine.trial import TrialSettings
 from sweep.errors import SweepError
@@ -26,7 +26,7 @@ from sweep.spec import SEARCH_ARM, TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.objectives import OBJECTIVES, SPACE_FILE, space_to_json
 from sweep.tracking.plan import Plan
-from sweep.tracking.reader import FinishedTrial, SweepResults
+from sweep.tracking.reader import FinishedTrial
 from sweep.tracking.writer import SweepRuns
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
@@ -94,18 +94,11 @@ def run_search(
     search: Search,
     study: optuna.Study,
     storage: BaseStorage,
-    dataset: Dataset,
+    fingerprints: Fingerprints,
     options: RunOptions,
     console: Console,
-) -> tuple[dict[str, str], SweepResults]:
-    """Bring the study to `search.num_trials` ended trials.
-
-    Returns
-    -------
-    failures, results
-        The new failures by hash, and what MLflow holds afterwards.
-    """
-    failures: dict[str, str] = {}
+) -> SweepResult:
+    """Bring the study to `search.num_trials` ended trials."""
     plan = Plan(
         name="search",
         title=f"Search on {search.base.dataset} ({search.objective})",
@@ -114,30 +107,30 @@ def run_search(
         seeds=(search.base.seed,),
         trials=(),
     )
+    fingerprint = fingerprints.of(search.base)
+    settings = TrialSettings(
+        base=search.base.to_dict(),
+        sweep_id=search.sweep_id,
+        storage=options.storage,
+        data=options.data,
+        fingerprints=fingerprints.known,
+        placement=options.placement,
+    )
     with open_sweep(
         plan,
         search.sweep_id,
-        dataset,
         options,
+        fingerprints=[fingerprint],
         searched=tuple(search.space),
         documents={SPACE_FILE: space_to_json(search.space)},
         tags={metrics.TAG_OBJECTIVE: search.objective},
-    ) as (runs, settings):
-        send_what_was_told(study, search, runs, settings(search.base))
+    ) as runs:
+        send_what_was_told(study, search, runs, settings, fingerprints)
         take_up(study, search, {t.config_hash: t for t in runs.read().trials})
         num_ended = len(ended(study))
         rest = search.num_trials - num_ended
-        if rest <= 0:
-            return failures, runs.read()
-        with start_ray(options) as resources:
-            parallel = concurrency(options, resources)
-            view = ProgressView(
-                console,
-                num_total=search.num_trials,
-                num_done=num_ended,
-                num_parallel=min(parallel, rest),
-            )
-            callback = SweepCallback(runs, view, settings(search.base), {})
+        driven = None
+        if rest > 0:
             searcher = OptunaSearch(
                 dict(search.space),
                 metric=search.metric,
@@ -146,17 +139,17 @@ def run_search(
                 study_name=study.study_name,
                 storage=storage,
             )
-            with view:
-                tune_trials(
-                    settings(search.base),
-                    options,
-                    searcher=searcher,
-                    num_trials=rest,
-                    parallel=parallel,
-                    callback=callback,
-                )
-        failures = callback.failures
-    return failures, runs.read()
+            driven = drive(
+                searcher,
+                settings,
+                fingerprints,
+                runs,
+                options,
+                console,
+                num_trials=rest,
+                num_done=num_ended,
+            )
+    return SweepResult(results=runs.read(), num_skipped=num_ended, drive=driven)
 
 
 def send_what_was_told(
@@ -164,6 +157,7 @@ def send_what_was_told(
     search: Search,
     runs: SweepRuns,
     settings: TrialSettings,
+    fingerprints: Fingerprints,
 ) -> None:
     """Write to MLflow the ends that Optuna knows of and a killed driver had not sent yet.
 
@@ -178,12 +172,13 @@ def send_what_was_told(
         config = search.base.replace(trial.params)
         if config.hash in sent:
             continue
-        spec = TrialSpec(arms=(SEARCH_ARM,), config=config)
+        fingerprint = fingerprints.of(config)
+        spec = TrialSpec(arms=(SEARCH_ARM,), config=config, dataset_fingerprint=fingerprint)
         if trial.state == TrialState.FAIL:
             runs.trial_started(spec)
             runs.trial_failed(spec.hash, "its driver was killed before it wrote the reason")
             continue
-        store = TrialStore.of(settings.storage, settings.sweep_id, config.hash)
+        store = TrialStore.of(settings.storage, settings.sweep_id, config.hash, fingerprint)
         if not runs.take_stored(spec, store):
             raise SweepError(
                 f"Trial {trial.number} of the study is complete, but neither MLflow nor --storage "

@@ -4,13 +4,13 @@
 make one and call `advance` until it is done.
 """
 
-import functools
 import json
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -18,17 +18,18 @@ import torch
 
 from core.algorithm import EpochResult, fit
 from core.config import TrainConfig
-from core.data import Dataset, load_dataset
+from core.data import Dataset
 from core.distributed import rank, world_size
 from core.evaluation import Evaluation, evaluate
 from core.extractor import TrainedExtractor, attribute_matches
-from core.image_options import ImageOptions
 from core.state import TrainState
 from core.tree import DecisionTree, draw_tree, to_text
+from sweep.engine.data import DataKey, DataPlaces, check_same_data, data_key
+from sweep.engine.placement import Placement
 from sweep.engine.store import TrialStore
 from sweep.tracking import metrics
+from sweep.tracking.rows import EpochRow, TrialReport
 
-Row = dict[str, float]
 PICTURED_DEPTH = 4
 
 
@@ -37,17 +38,15 @@ class TrialSettings:
     """What a trial needs beside its config. Nothing here changes its result."""
 
     base: dict[str, Any]
-    """Fields of TrainConfig that the sweep does not vary."""
+    """Every field of the sweep's base config."""
 
     sweep_id: str
     storage: str
-    data_root: str | None
-    executor: Literal["actor", "train"]
-    cpus: int
-    gpus: float
-    workers: int
-    loader_workers: int = 0
-    """Processes that decode images for each worker."""
+    data: DataPlaces = field(default_factory=DataPlaces)
+    fingerprints: Mapping[DataKey, str] = field(default_factory=dict)
+    """Of the data that the driver saw; a trial refuses to train on other data."""
+
+    placement: Placement = field(default_factory=Placement)
 
     report_seconds: float = 1.0
     """Epochs shorter than this are reported several at a time."""
@@ -59,47 +58,15 @@ class TrialSettings:
         return TrainConfig.from_dict({**self.base, **overrides})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What became new since the last call of `advance`."""
-
-    rows: list[Row]
-    """One a finished epoch, oldest first. After a resume, the earlier epochs once more."""
-
-    done: bool
-    final: Row
-    """Metrics of the reported epoch, once done."""
-
-    def to_result(self) -> dict[str, Any]:
-        """The flat form that Tune and Train pass on; the scalars are those of the newest epoch."""
-        newest = self.rows[-1]
-        return {
-            "rows": self.rows,
-            "final": self.final,
-            "trial_done": self.done,
-            "epoch": int(newest["epoch"]),
-            # What a search is told: the reported epoch's value once there is one.
-            metrics.MINIVAL_ACCURACY: self.final.get(
-                metrics.final(metrics.MINIVAL_ACCURACY), newest[metrics.MINIVAL_ACCURACY]
-            ),
-            metrics.FIDELITY_SCORE: self.final.get(
-                metrics.final(metrics.FIDELITY_SCORE), newest[metrics.FIDELITY_SCORE]
-            ),
-        }
-
-
 class TrialRun:
     """A run of one config, resumed from its store when there is a checkpoint."""
 
     def __init__(self, config: TrainConfig, settings: TrialSettings, device: str = "cpu") -> None:
         self._settings = settings
-        self._store = TrialStore.of(settings.storage, settings.sweep_id, config.hash)
-        self._dataset = _dataset(
-            config.dataset,
-            settings.data_root,
-            config.image_options,
-            config.split_seed,
-            settings.loader_workers,
+        self._dataset = settings.data.load(config)
+        check_same_data(config, self._dataset, settings.fingerprints.get(data_key(config)))
+        self._store = TrialStore.of(
+            settings.storage, settings.sweep_id, config.hash, self._dataset.fingerprint
         )
         self._state = TrainState.create(
             config,
@@ -107,16 +74,16 @@ class TrialRun:
             num_classes=self._dataset.num_classes,
             device=device,
         )
-        self._rows: list[Row] = []
+        self._rows: list[EpochRow] = []
         self._num_sent = 0
         self._last_checkpoint = time.monotonic()
         checkpoint = self._store.load()
         if checkpoint is not None:
             self._state.load_state_dict(checkpoint["state"])
-            self._rows = checkpoint["rows"]
+            self._rows = [EpochRow.from_plain(row) for row in checkpoint["rows"]]
         self._epochs = fit(self._state, self._dataset)
 
-    def advance(self) -> Progress:
+    def advance(self) -> TrialReport:
         """Train until it is time to report, or to the end."""
         start = time.monotonic()
         for result in self._epochs:
@@ -128,9 +95,9 @@ class TrialRun:
             # Workers must stop for a report at the same epoch, and their clocks differ.
             if world_size() > 1 or now - start > self._settings.report_seconds:
                 break
-        final = self._final_row()
+        final = self._final()
         rows, self._num_sent = self._rows[self._num_sent :], len(self._rows)
-        return Progress(rows=rows, done=self._state.finished, final=final)
+        return TrialReport(rows=rows, done=self._state.finished, final=final)
 
     def _take(self, result: EpochResult) -> Evaluation:
         """Append the epoch's row, and return the numbers of the weights that the state holds.
@@ -145,10 +112,7 @@ class TrialRun:
             self._dataset,
             minival=result.minival if is_held else None,
         )
-        if rank() == 0:
-            self._rows.append(_row(result, evaluation if is_held else None))
-        else:
-            self._rows.append({"epoch": result.epoch})
+        self._rows.append(_row(result, evaluation if is_held else None))
         return evaluation
 
     @property
@@ -164,22 +128,26 @@ class TrialRun:
         if self._state.finished:
             self._write_artifacts(evaluation)
         self._store.save(
-            {"state": self._state.state_dict(), "rows": self._rows, "final": self._final_row()}
+            {
+                "state": self._state.state_dict(),
+                "rows": [row.to_plain() for row in self._rows],
+                "final": self._final(),
+            }
         )
         self._last_checkpoint = time.monotonic()
 
-    def _final_row(self) -> Row:
+    def _final(self) -> dict[str, float]:
         if rank() != 0 or not self._state.finished:
             return {}
         reported = self._state.reported_epoch
-        row = next(row for row in self._rows if row["epoch"] == reported)
-        final = {metrics.final(key): row[key] for key in metrics.EPOCH_METRICS if key in row}
-        seconds = (metrics.SECONDS_NETWORK, metrics.SECONDS_TREE, metrics.SECONDS_DATA)
-        final[metrics.REPORTED_EPOCH] = row["epoch"]
-        final[metrics.TRAIN_SECONDS] = sum(
-            row[key] for row in self._rows for key in (*seconds, metrics.SECONDS_VALIDATION)
-        )
-        return final
+        row = next(row for row in self._rows if row.epoch == reported)
+        return {
+            **{metrics.final(key): value for key, value in row.values.items()},
+            metrics.REPORTED_EPOCH: float(row.epoch),
+            metrics.TRAIN_SECONDS: sum(
+                row.values[key] for row in self._rows for key in metrics.SECONDS
+            ),
+        }
 
     def _write_artifacts(self, evaluation: Evaluation) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -211,11 +179,8 @@ def write_artifacts(
     )
 
 
-def _row(result: EpochResult, evaluation: Evaluation | None) -> Row:
-    row = {
-        "epoch": float(result.epoch),
-        # Kept with the row, so that sending a row twice writes the same MLflow point.
-        "timestamp_ms": float(int(time.time() * 1000)),
+def _row(result: EpochResult, evaluation: Evaluation | None) -> EpochRow:
+    values = {
         metrics.LABEL_LOSS: result.label_loss,
         metrics.TREE_LOSS: result.tree_loss,
         metrics.SPARSITY_LOSS: result.sparsity_loss,
@@ -223,20 +188,13 @@ def _row(result: EpochResult, evaluation: Evaluation | None) -> Row:
         metrics.TREE_DEPTH: float(result.tree.depth),
         metrics.TREE_LEAVES: float(result.tree.num_leaves),
         **{f"seconds_{part}": seconds for part, seconds in result.seconds.items()},
+        **(evaluation.scalars() if evaluation else {}),
     }
-    if evaluation is not None:
-        row |= evaluation.scalars()
-    # A sweep arm without the tree has no tree loss: no number, rather than NaN.
-    return {key: value for key, value in row.items() if value == value}
-
-
-@functools.lru_cache(maxsize=2)
-def _dataset(
-    name: str, root: str | None, images: ImageOptions, split_seed: int, num_workers: int
-) -> Dataset:
-    """Trials that reuse a process share the data as well."""
-    return load_dataset(
-        name, data=root, images=images, split_seed=split_seed, num_workers=num_workers
+    return EpochRow(
+        epoch=result.epoch,
+        timestamp_ms=int(time.time() * 1000),
+        # A sweep arm without the tree has no tree loss: no number, rather than NaN.
+        values={key: value for key, value in values.items() if value == value},
     )
 
 

@@ -5,11 +5,11 @@ import platform
 import subprocess
 from pathlib import Path
 
+import mlflow
 import ray
 import torch
 
 from sweep.tracking import metrics
-from sweep.tracking.writer import MLFLOW_VERSION
 
 COMMIT_VARIABLE = "INTERSECTION_COMMIT"
 
@@ -20,7 +20,7 @@ def version_tags() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "ray": str(ray.__version__),
-        "mlflow": MLFLOW_VERSION,
+        "mlflow": str(mlflow.__version__),
     }
     commit = git_commit()
     if commit:

@@ -21,6 +21,9 @@ SECONDS_TREE = "seconds_tree"
 SECONDS_DATA = "seconds_data"
 SECONDS_VALIDATION = "seconds_validation"
 
+SECONDS = (SECONDS_NETWORK, SECONDS_TREE, SECONDS_DATA, SECONDS_VALIDATION)
+"""Wall time of an epoch by part."""
+
 EPOCH_METRICS = (
     LABEL_LOSS,
     TREE_LOSS,
@@ -35,10 +38,7 @@ EPOCH_METRICS = (
     ZERO_SHARE,
     TREE_DEPTH,
     TREE_LEAVES,
-    SECONDS_NETWORK,
-    SECONDS_TREE,
-    SECONDS_DATA,
-    SECONDS_VALIDATION,
+    *SECONDS,
 )
 """Logged once an epoch, with the epoch as MLflow's step. Loss terms are unweighted."""
 
@@ -56,10 +56,8 @@ def is_final(key: str) -> bool:
     return key.startswith(final(""))
 
 
-ROW_EPOCH = "epoch"
-ROW_TIMESTAMP = "timestamp_ms"
-"""What a row of an epoch holds beside its metrics: MLflow's step and time."""
-
+OBJECTIVE_METRICS = (MINIVAL_ACCURACY, FIDELITY_SCORE)
+"""What a search may maximise."""
 
 FINAL_METRICS = (REPORTED_EPOCH, TRAIN_SECONDS, *(final(key) for key in EPOCH_METRICS))
 

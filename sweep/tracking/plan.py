@@ -28,6 +28,8 @@ class PlannedTrial:
 
     seed: int
     config_hash: str
+    dataset_fingerprint: str | None = None
+    """Of the data that it trains on: a finished run on other data is another trial."""
 
 
 @dataclass(frozen=True, kw_only=True)

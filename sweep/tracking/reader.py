@@ -161,7 +161,7 @@ def read_sweep(
     run = client.get_run(parent) if isinstance(parent, str) else parent
     run_id = str(run.info.run_id)
     plan = plan or Plan.from_json(_read_text(client, run_id, PLAN_FILE))
-    children = trial_runs(client, experiment_id, run_id)
+    children = _planned(plan, trial_runs(client, experiment_id, run_id))
     return SweepResults(
         plan=plan,
         trials=_ordered(plan, finished_trials(children)),
@@ -202,6 +202,23 @@ def _parents(client: MlflowClient, experiment_id: str) -> list[Run]:
         if PARENT_TAG not in run.data.tags and metrics.TAG_SWEEP in run.data.tags
     ]
     return sorted(parents, key=lambda run: run.info.end_time or math.inf, reverse=True)
+
+
+def _planned(plan: Plan, runs: Sequence[Run]) -> list[Run]:
+    """The runs of a plan's trials: a run of the same config on other data is another trial's.
+
+    A search plans no trials, and plans of earlier versions name no data.
+    """
+    if not plan.trials:
+        return list(runs)
+    planned = {(trial.config_hash, trial.dataset_fingerprint) for trial in plan.trials}
+    kept = []
+    for run in runs:
+        config_hash = run.data.tags[metrics.TAG_CONFIG_HASH]
+        fingerprint = run.data.tags.get(metrics.TAG_DATASET_FINGERPRINT)
+        if planned & {(config_hash, fingerprint), (config_hash, None)}:
+            kept.append(run)
+    return kept
 
 
 def _ordered(plan: Plan, finished: Mapping[str, FinishedTrial]) -> list[FinishedTrial]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import mlflow
 from mlflow.entities import (
     Dataset,
     DatasetInput,
@@ -27,7 +26,6 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NAME
 
 from sweep.engine.store import TrialStore
-from sweep.engine.trial import Row
 from sweep.errors import SweepError
 from sweep.spec import TrialSpec
 from sweep.tracking import metrics
@@ -36,6 +34,7 @@ from sweep.tracking.connect import first_line, search_runs
 from sweep.tracking.names import short_name, values_name
 from sweep.tracking.plan import Plan
 from sweep.tracking.reader import PARENT_TAG, PLAN_FILE, SweepResults, read_sweep
+from sweep.tracking.rows import EpochRow
 
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _BATCH = 900  # MLflow takes at most 1000 metrics a call
@@ -56,7 +55,7 @@ class SweepRuns:
     plan
         What the sweep sets out to run; the parent run keeps it, for reports.
     tags
-        Tags of the parent run, given to every trial as well.
+        Tags of the parent run, given to every trial as well, but for the data, which is its own.
     searched
         Fields of TrainConfig that a searcher sets. The parent run has as params those that neither
         it nor an arm changes.
@@ -130,7 +129,7 @@ class SweepRuns:
         if checkpoint is None or not checkpoint["final"]:
             return False
         self.trial_started(trial)
-        self.trial_rows(trial.hash, checkpoint["rows"])
+        self.trial_rows(trial.hash, [EpochRow.from_plain(row) for row in checkpoint["rows"]])
         self.trial_finished(trial.hash, checkpoint["final"], store)
         return True
 
@@ -149,18 +148,19 @@ class SweepRuns:
     def trial_started(self, trial: TrialSpec) -> None:
         self._calls.put(lambda: self._start(trial))
 
-    def trial_rows(self, config_hash: str, rows: Sequence[Row]) -> None:
+    def trial_rows(self, config_hash: str, rows: Sequence[EpochRow]) -> None:
         """Log one metric a key and epoch, whatever keys a row holds."""
         points = [
-            Metric(key, value, int(row[metrics.ROW_TIMESTAMP]), int(row[metrics.ROW_EPOCH]))
+            Metric(key, value, row.timestamp_ms, row.epoch)
             for row in rows
-            for key, value in row.items()
-            if key not in (metrics.ROW_EPOCH, metrics.ROW_TIMESTAMP)
+            for key, value in row.values.items()
         ]
         for start in range(0, len(points), _BATCH):
             self._log(config_hash, points[start : start + _BATCH])
 
-    def trial_finished(self, config_hash: str, final: Row, store: TrialStore) -> None:
+    def trial_finished(
+        self, config_hash: str, final: Mapping[str, float], store: TrialStore
+    ) -> None:
         """Log the final numbers and the artifacts, then close the run and empty the store."""
         # One fixed time and step: sending it twice writes the same point.
         self._log(config_hash, [Metric(key, value, 0, 0) for key, value in final.items()])
@@ -198,7 +198,9 @@ class SweepRuns:
             for key, value in self._plan.base.items()
             if key not in self._varied and key not in known
         ]
-        tags = [RunTag(metrics.TAG_COMMAND, command_line())]
+        # Those of the command that ran last: it may have another executor, or one data set more.
+        described = {**self._tags, metrics.TAG_COMMAND: command_line()}
+        tags = [RunTag(key, value) for key, value in described.items()]
         self._client.log_batch(self.parent_id, params=params, tags=tags)
         for name, text in self._documents.items():
             self._client.log_text(self.parent_id, text, name)
@@ -211,12 +213,14 @@ class SweepRuns:
             metrics.TAG_ARM: trial.arm,
             metrics.TAG_SEED: str(trial.config.seed),
             metrics.TAG_CONFIG_HASH: trial.hash,
+            metrics.TAG_DATASET_FINGERPRINT: trial.dataset_fingerprint,
         }
         if trial.hash not in self._run_ids:
             # Asked again: a lost answer to `create_run` must not lead to a second run.
             own = (
                 f"tags.`{PARENT_TAG}` = '{self.parent_id}' and "
-                f"tags.`{metrics.TAG_CONFIG_HASH}` = '{trial.hash}'"
+                f"tags.`{metrics.TAG_CONFIG_HASH}` = '{trial.hash}' and "
+                f"tags.`{metrics.TAG_DATASET_FINGERPRINT}` = '{trial.dataset_fingerprint}'"
             )
             runs = list(search_runs(self._client, self._experiment_id, own))
             run = runs[0] if runs else self._client.create_run(self._experiment_id, tags=tags)
@@ -241,7 +245,7 @@ class SweepRuns:
 
     def _data(self, trial: TrialSpec) -> DatasetInput:
         """The data set as MLflow's own input, which its UI shows in a column."""
-        digest = self._tags.get(metrics.TAG_DATASET_FINGERPRINT, "unknown")[:_DIGEST]
+        digest = trial.dataset_fingerprint[:_DIGEST]
         name = trial.config.dataset
         # What is packed lies elsewhere on each machine: name and digest say which it was.
         dataset = Dataset(name=name, digest=digest, source_type="code", source=name)
@@ -282,6 +286,3 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, MlflowException):
         return error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
     return True
-
-
-MLFLOW_VERSION = str(mlflow.__version__)

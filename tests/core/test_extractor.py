@@ -74,16 +74,11 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
         base=base.to_dict(),
         sweep_id="s",
         storage=str(root / "store"),
-        data_root=None,
-        executor="actor",
-        cpus=1,
-        gpus=0.0,
-        workers=1,
     )
     run = TrialRun(base, its)
     while not run.advance().done:
         pass
-    store = TrialStore.of(its.storage, its.sweep_id, base.hash)
+    store = TrialStore.of(its.storage, its.sweep_id, base.hash, load_dataset("digits").fingerprint)
     folder = root / "artifacts"
     folder.mkdir()
     store.get_artifacts(folder)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, grid
 from tests.sweep.tiny import TINY, report
 
 
@@ -14,7 +14,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
         name="failing",
         title="failing",
         base=base.replace(TINY),
-        axes={"learning_rate": (0.01, 1e30)},
+        arms=grid(learning_rate=(0.01, 1e30)),
         seeds=seeds,
     )
 

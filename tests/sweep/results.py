@@ -1,6 +1,7 @@
 """Sweeps whose numbers are known: in memory, and in a real MLflow store."""
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sweep.engine.store import TrialStore
@@ -8,6 +9,7 @@ from sweep.spec import SweepSpec, TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
 from sweep.tracking.reader import FinishedTrial, SweepResults
+from sweep.tracking.rows import EpochRow
 from sweep.tracking.writer import SweepRuns
 
 Number = Callable[[str, TrialSpec], float]
@@ -53,7 +55,7 @@ def store_sweep(
     *,
     failing: Sequence[str] = (),
     fingerprint: str = "f" * 64,
-    rows: Sequence[Mapping[str, float]] = (),
+    rows: Sequence[EpochRow] = (),
     artifact_root: Path | None = None,
 ) -> SweepResults:
     """Write a sweep as its driver would, but for the training; `failing` are arms."""
@@ -63,16 +65,17 @@ def store_sweep(
         client,
         experiment_id,
         sweep_id=spec.sweep_id(fingerprint),
-        plan=spec.plan(),
+        plan=spec.plan({trial.hash: fingerprint for trial in spec.trials()}),
         tags=tags,
     ) as runs:
-        for trial in spec.trials():
+        for without_data in spec.trials():
+            trial = dataclasses.replace(without_data, dataset_fingerprint=fingerprint)
             runs.trial_started(trial)
-            runs.trial_rows(trial.hash, [dict(row) for row in rows])
+            runs.trial_rows(trial.hash, rows)
             if trial.arm in failing:
                 runs.trial_failed(trial.hash, "loss is nan")
                 continue
-            store = TrialStore.of(str(folder / "trials"), spec.name, trial.hash)
+            store = TrialStore.of(str(folder / "trials"), spec.name, trial.hash, fingerprint)
             made = folder / "made" / trial.hash
             made.mkdir(parents=True, exist_ok=True)
             (made / "tree.txt").write_text(trial.arm)

@@ -14,7 +14,7 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
         name="single",
         title="single",
         base=base.replace({**TINY, "trunk_norm": base.trunk_norm}),
-        references={"all": {}},
+        arms={"all": {}},
         seeds=seeds,
     )
 

@@ -56,13 +56,29 @@ def test_a_sweeps_own_settings_are_printed_and_give_way_to_set(
         given = ["--dataset", "field_guide", "--dry-run", *arguments]
         assert main(pretraining.EXPERIMENT, given) == 0
         output = capsys.readouterr().out
-        assert "This sweep: image_size=96, trunk=tf_efficientnet_lite0" in output
+        # What --set changes is printed as its own.
+        size = "" if arguments else "image_size=96, "
+        assert f"This sweep: {size}trunk=tf_efficientnet_lite0" in output
+        assert not arguments or f"--set: {arguments[1]}" in output
         return {line.split()[0] for line in output.splitlines() if "seed=" in line}
 
     plain = hashes()
     assert len(plain) == 12
     assert hashes("--set", "image_size=96") == plain
     assert not hashes("--set", "image_size=64") & plain
+
+
+def test_a_setting_that_would_change_no_trial_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Of the sweep's arms, those off its grid have no sparsity loss.
+    for setting, shown in (("mask_probability=0.3", "0.0, 0.1, 0.3"), ("seed=4", "")):
+        arguments = ["--dry-run", "--set", setting]
+        assert main(ablation_p.EXPERIMENT, arguments) == EXIT_REFUSED
+        printed = " ".join(capsys.readouterr().out.split())
+        assert f"--set {setting} would change no trial: every arm of this sweep sets" in printed
+        assert shown in printed
+    assert main(ablation_p.EXPERIMENT, ["--dry-run", "--set", "sparsity_weight=0.01"]) == 0
 
 
 def test_a_sweep_at_a_size_is_refused_on_a_dataset_of_one_size(
@@ -76,7 +92,7 @@ def test_a_sweep_at_a_size_is_refused_on_a_dataset_of_one_size(
 @pytest.mark.parametrize(
     ("experiment", "arguments", "message"),
     [
-        (ablation_p.EXPERIMENT, ["--dataset", "cub"], "--dataset cub needs --data PATH"),
+        (ablation_p.EXPERIMENT, ["--dataset", "cub"], "`data` must say where 'cub' was packed"),
         (pretraining.EXPERIMENT, ["--dataset", "digits"], "`image_size` must be None for 'digits'"),
         (ablation_p.EXPERIMENT, ["--workers-per-trial", "2"], "add --set trunk_norm=group"),
     ],
@@ -128,10 +144,13 @@ SMALL_CUB = ["--dataset", "cub", "--set", "trunk=conv", "--set", "weights=null"]
         (["--set", "num_bits=0"], "`num_bits` must lie in [1, 8], but got 0"),
         (["--set", "mask_probability=1.5"], "`mask_probability` must lie in [0, 1], but got 1.5"),
         (["--set", "trunk=resnet5O"], "Did you mean"),
-        (["--data", "x"], "--data is for packed datasets, and 'digits' is bundled"),
-        (["--loader-workers", "2"], "--loader-workers is for packed datasets, and 'digits' is"),
-        (["--dataset", "cub"], "--dataset cub needs --data PATH"),
-        (["--dataset", "cub", "--data", "no/such"], "--data 'no/such' is no folder"),
+        (["--data", "x"], "`data` must be None for 'digits', which is bundled"),
+        (
+            ["--loader-workers", "2"],
+            "--loader-workers 2 decode packed datasets, but the sweep trains on digits",
+        ),
+        (["--dataset", "cub"], "`data` must say where 'cub' was packed"),
+        ([*SMALL_CUB, "--data", "no/such"], "'{root}/no/such' is no folder"),
         ([*SMALL_CUB, "--data", "docs"], "'{root}/docs' has no manifest.json"),
         ([*SMALL_CUB, "--data", "x://y"], "'x://y' must be a local folder or a URI"),
         (
@@ -144,10 +163,12 @@ SMALL_CUB = ["--dataset", "cub", "--set", "trunk=conv", "--set", "weights=null"]
         (["--tracking-uri", "http://127.0.0.1:1"], "does not answer"),
         (["--tracking-uri", "http://"], "has no host name"),
         (["--tracking-uri", "nonsense://x"], "--tracking-uri 'nonsense://x' cannot be used"),
+        (["--data", "cub=x"], "--data says where 'cub' lies, but the sweep trains on digits alone"),
+        (["--data", "x", "--data", "digits=y"], "--data gives 'digits' two places, 'x' and 'y'"),
         (["--storage", "/proc/none"], "--storage '/proc/none' cannot be written"),
         (["--address", "127.0.0.1:1"], "No Ray cluster answers at '127.0.0.1:1'"),
-        (["--gpus-per-trial", "64"], "A trial asks for 64 GPUs, but the cluster has"),
-        (["--workers-per-trial", "4000"], "A trial asks for 4000 CPUs, but the cluster has"),
+        (["--gpus-per-trial", "64"], "A trial asks for 64 GPUs, but this machine has"),
+        (["--workers-per-trial", "4000"], "A trial asks for 4000 CPUs, but this machine has"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(

@@ -58,12 +58,14 @@ def searched(
         documents={SPACE_FILE: space_to_json(SPACE)},
     ) as runs:
         for number, point in enumerate(points(count + failed)):
-            trial = TrialSpec(arms=(SEARCH_ARM,), config=BASE.replace(point))
+            trial = TrialSpec(
+                arms=(SEARCH_ARM,), config=BASE.replace(point), dataset_fingerprint="f" * 64
+            )
             runs.trial_started(trial)
             if number >= count:
                 runs.trial_failed(trial.hash, "loss is nan")
                 continue
-            store = TrialStore.of(str(folder / "trials"), "s", trial.hash)
+            store = TrialStore.of(str(folder / "trials"), "s", trial.hash, "f" * 64)
             (folder / trial.hash).mkdir()
             store.put_artifacts(folder / trial.hash)
             value = 0.5 + 0.3 * trial.config.mask_probability

@@ -10,7 +10,11 @@ from core.backbones import pin_weights
 from core.config import TrainConfig
 from core.errors import ConfigError, DataError
 from sweep.ablation_p import EXPERIMENT
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, grid
+from sweep.tracking.plan import Plan
+
+PLAIN = {"plain": {"tree_weight": 0.0}}
+GRID = grid(mask_probability=(0.0, 0.5), sparsity_norm=("l1", "l2"))
 
 
 def make(**changes: object) -> SweepSpec:
@@ -18,8 +22,7 @@ def make(**changes: object) -> SweepSpec:
         "name": "n",
         "title": "t",
         "base": TrainConfig(),
-        "axes": {"mask_probability": (0.0, 0.5), "sparsity_norm": ("l1", "l2")},
-        "references": {"plain": {"tree_weight": 0.0}},
+        "arms": PLAIN | GRID,
         "seeds": (0, 1),
     }
     return SweepSpec(**{**values, **changes})  # type: ignore[arg-type]
@@ -55,8 +58,39 @@ def test_main_job_is_36_runs_for_14_arms_of_three_seeds() -> None:
     )
 
 
-def test_one_more_seed_is_still_the_same_sweep() -> None:
+def test_one_more_seed_or_arm_is_still_the_same_sweep() -> None:
     assert make().sweep_id("data") == make(seeds=(0, 1, 2)).sweep_id("data")
+    more = PLAIN | GRID | {"deep": {"max_depth": 12}}
+    assert make().sweep_id("data") == make(arms=more).sweep_id("data")
+
+
+def test_what_every_arm_sets_is_not_the_bases_to_say() -> None:
+    other = TrainConfig(mask_probability=0.2)
+    assert make(arms=GRID).sweep_id("data") == make(arms=GRID, base=other).sweep_id("data")
+    # Here "plain" takes the base's.
+    assert make().sweep_id("data") != make(base=other).sweep_id("data")
+
+
+def test_a_sweep_over_data_sets_has_none_of_its_own() -> None:
+    sets = {"a": {"dataset": "digits"}, "b": {"dataset": "field_guide", "max_depth": 5}}
+    assert make().has_fixed_dataset
+    assert make(arms={"a": {}, "b": sets["b"]}).has_fixed_dataset
+    spec = make(arms=sets)
+    assert not spec.has_fixed_dataset
+    base = TrainConfig(dataset="field_guide")
+    assert spec.sweep_id(None) == make(arms=sets, base=base).sweep_id(None)
+
+
+def test_the_plan_says_it_all_and_can_be_read_back() -> None:
+    spec = make()
+    data = {trial.hash: trial.config.dataset for trial in spec.trials()}
+    plan = spec.plan(data)
+    assert [arm.name for arm in plan.arms] == ["plain", *GRID]
+    assert plan.arms[0].overrides == PLAIN["plain"]
+    assert plan.base == TrainConfig().to_dict()
+    assert len(plan.trials) == 2 * 5
+    assert {trial.dataset_fingerprint for trial in plan.trials} == {"digits"}
+    assert Plan.from_json(plan.to_json()) == plan
 
 
 def test_a_field_that_is_added_to_the_config_leaves_the_sweep_where_it_is() -> None:
@@ -76,13 +110,12 @@ def test_other_data_or_another_fixed_value_is_another_sweep() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"axes": {"mask_probabilty": (0.1,)}}, "no field .* mean 'mask_probability'"),
-        ({"references": {"a": {"tree_wieght": 0}}}, "no field .* mean 'tree_weight'"),
-        ({"axes": {"mask_probability": ()}}, "has no values"),
-        ({"axes": {"mask_probability": (1.5,)}}, r"must lie in \[0, 1\], but got 1.5"),
+        ({"arms": {"a": {"tree_wieght": 0}}}, "Arm 'a': .* no field .* mean 'tree_weight'"),
+        ({"arms": grid(mask_probability=(1.5,))}, r"must lie in \[0, 1\], but got 1.5"),
+        ({"arms": {}}, "at least one arm"),
+        ({"arms": {"a": {"seed": 1}}}, "Arm 'a' sets `seed`: give the sweep `seeds` instead"),
         ({"seeds": ()}, "at least one seed"),
         ({"seeds": (0, 0)}, "repeats a seed"),
-        ({"axes": {"mask_probability": (0.1, 0.1)}, "references": {}}, "repeats a value"),
     ],
 )
 def test_impossible_specs_are_refused(changes: dict[str, object], message: str) -> None:
@@ -98,8 +131,7 @@ def test_every_arm_is_known_by_the_hash_of_its_weights(tmp_path: Path) -> None:
     spec = make(
         base=base,
         seeds=(0,),
-        references={"scratch": {"weights": None}},
-        axes={"weights": (str(first), str(second))},
+        arms={"scratch": {"weights": None}} | grid(weights=(str(first), str(second))),
     )
     scratch, *pinned = (trial.config for trial in spec.trials())
     assert scratch.weights_sha256 is None

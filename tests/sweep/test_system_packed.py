@@ -10,6 +10,7 @@ import pytest
 from core.data.packed import pack
 from core.presets import preset_config
 from sweep.cli import main
+from sweep.engine.data import DataPlaces
 from sweep.engine.trial import TrialRun, TrialSettings
 from sweep.tracking import metrics
 from tests.core.data.packing import make_archive
@@ -35,11 +36,7 @@ def alone(config: Any, root: Path, storage: Path) -> dict[str, float]:
         base=config.to_dict(),
         sweep_id="alone",
         storage=str(storage),
-        data_root=str(root),
-        executor="actor",
-        cpus=1,
-        gpus=0.0,
-        workers=1,
+        data=DataPlaces(paths={"cub": str(root)}),
     )
     run = TrialRun(config, settings)
     progress = run.advance()

@@ -99,11 +99,6 @@ def test_what_optuna_was_told_and_mlflow_was_not_is_sent_later(tmp_path: Path) -
         base=config.to_dict(),
         sweep_id=sent.data.tags[metrics.TAG_SWEEP_ID],
         storage=str(tmp_path / "trials"),
-        data_root=None,
-        executor="actor",
-        cpus=1,
-        gpus=0.0,
-        workers=1,
     )
     trial = TrialRun(config, settings)
     while not trial.advance().done:

@@ -18,12 +18,12 @@ from mlflow.tracking import MlflowClient
 from core.config import TrainConfig
 from sweep import ablation_p
 from sweep.engine.store import TrialStore
-from sweep.engine.trial import Row
 from sweep.report.__main__ import main as report_command
 from sweep.spec import TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import connect
 from sweep.tracking.plan import Plan
+from sweep.tracking.rows import EpochRow
 from sweep.tracking.writer import SweepRuns
 from tests.sweep.command import (
     assert_each_trial_once,
@@ -35,6 +35,7 @@ from tests.sweep.command import (
 from tests.sweep.results import store_sweep
 
 OUTAGE_SECONDS = 10
+FINGERPRINT = "f" * 64
 
 
 class Server:
@@ -86,20 +87,17 @@ def server(tmp_path: Path) -> Iterator[Server]:
 PLAN = Plan(name="tiny", title="t", base={}, arms=(), seeds=(0,), trials=())
 
 
-def row(epoch: int) -> Row:
-    return {
-        "epoch": float(epoch),
-        "timestamp_ms": 1_000_000.0 + epoch,
-        **{key: float(epoch) for key in metrics.EPOCH_METRICS},
-    }
+def row(epoch: int) -> EpochRow:
+    values = dict.fromkeys(metrics.EPOCH_METRICS, float(epoch))
+    return EpochRow(epoch=epoch, timestamp_ms=1_000_000 + epoch, values=values)
 
 
-def final_row() -> Row:
+def final_row() -> dict[str, float]:
     return dict.fromkeys(metrics.FINAL_METRICS, 1.0)
 
 
 def write_trial(runs: SweepRuns, trial: TrialSpec, storage: Path, num_epochs: int) -> None:
-    store = TrialStore.of(str(storage), "s", trial.hash)
+    store = TrialStore.of(str(storage), "s", trial.hash, FINGERPRINT)
     artifact = storage / f"{trial.hash}.txt"
     artifact.write_text("tree")
     folder = storage / f"from-{trial.hash}"
@@ -115,7 +113,10 @@ def write_trial(runs: SweepRuns, trial: TrialSpec, storage: Path, num_epochs: in
 def test_sixteen_trials_finishing_at_once_lose_no_metric(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client, experiment = connect(uri, "intersection-regularization", artifact_root=tmp_path / "a")
-    trials = [TrialSpec(arms=("a",), config=TrainConfig(seed=seed)) for seed in range(16)]
+    trials = [
+        TrialSpec(arms=("a",), config=TrainConfig(seed=seed), dataset_fingerprint=FINGERPRINT)
+        for seed in range(16)
+    ]
     with SweepRuns(
         client, experiment, sweep_id="s", plan=PLAN, tags={metrics.TAG_SWEEP: "tiny"}
     ) as runs:
@@ -135,7 +136,7 @@ def test_sixteen_trials_finishing_at_once_lose_no_metric(tmp_path: Path) -> None
 
 def test_writing_the_same_again_doubles_nothing(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    trial = TrialSpec(arms=("a",), config=TrainConfig())
+    trial = TrialSpec(arms=("a",), config=TrainConfig(), dataset_fingerprint=FINGERPRINT)
     for attempt in range(2):
         client, experiment = connect(
             uri, "intersection-regularization", artifact_root=tmp_path / "a"

@@ -7,19 +7,20 @@ from mlflow.tracking import MlflowClient
 
 from core.config import TrainConfig
 from sweep.errors import SweepError
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, grid
 from sweep.tracking import metrics
 from sweep.tracking.connect import connect_to_read
 from sweep.tracking.plan import Plan
 from sweep.tracking.reader import PLAN_FILE, SweepResults, read_sweeps, sweep_names
+from sweep.tracking.rows import EpochRow
 from tests.sweep.results import by_seed, store_sweep
 
 ROWS = [
-    {
-        "epoch": float(epoch),
-        "timestamp_ms": 1000.0 + epoch,
-        "loss/of a new method": 1.0 / (1 + epoch),
-    }
+    EpochRow(
+        epoch=epoch,
+        timestamp_ms=1000 + epoch,
+        values={"loss/of a new method": 1.0 / (1 + epoch)},
+    )
     for epoch in range(3)
 ]
 
@@ -29,8 +30,7 @@ def spec_of(name: str = "small", **base: object) -> SweepSpec:
         name=name,
         title=f"title of {name}",
         base=TrainConfig(**base),  # type: ignore[arg-type]
-        axes={"mask_probability": (0.25, 0.75)},
-        references={"plain": {"tree_weight": 0.0}},
+        arms={"plain": {"tree_weight": 0.0}} | grid(mask_probability=(0.25, 0.75)),
         seeds=(0, 1),
     )
 
@@ -52,7 +52,8 @@ def read(uri: str) -> SweepResults:
 
 def test_plan_numbers_and_failures_come_back(store: str) -> None:
     results, spec = read(store), spec_of()
-    assert results.plan == Plan.from_json(spec.plan().to_json())
+    data = {trial.hash: "f" * 64 for trial in spec.trials()}
+    assert results.plan == Plan.from_json(spec.plan(data).to_json())
     kept = [trial for trial in spec.trials() if trial.arm != "plain"]
     assert [trial.config_hash for trial in results.trials] == [trial.hash for trial in kept]
     for found, trial in zip(results.trials, kept, strict=True):

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from core.data.images import ArrayImages, Rows
 from core.model import build_model
 from core.tree import DecisionTree
 from sweep.engine.store import TrialStore, check_storage
-from sweep.engine.trial import Row, TrialRun, TrialSettings
+from sweep.engine.trial import TrialRun, TrialSettings
 from sweep.errors import SweepError
 from sweep.tracking import metrics
+from sweep.tracking.rows import EpochRow
 from tests.sweep.tiny import TINY
 
 
@@ -30,11 +31,6 @@ def settings(storage: Path, **changes: Any) -> TrialSettings:
         "base": TrainConfig().replace({**TINY, "num_epochs": 3, "drops_to_stop": None}).to_dict(),
         "sweep_id": "s",
         "storage": str(storage),
-        "data_root": None,
-        "executor": "actor",
-        "cpus": 1,
-        "gpus": 0.0,
-        "workers": 1,
         "report_seconds": 0.0,
         "checkpoint_seconds": 0.0,
         **changes,
@@ -42,25 +38,23 @@ def settings(storage: Path, **changes: Any) -> TrialSettings:
     return TrialSettings(**values)
 
 
-def without_time(rows: list[Row]) -> list[Row]:
-    return [
-        {k: v for k, v in row.items() if "seconds" not in k and k != "timestamp_ms"} for row in rows
-    ]
+def without_time(values: Mapping[str, float]) -> dict[str, float]:
+    return {key: value for key, value in values.items() if "seconds" not in key}
 
 
-def finish(run: TrialRun) -> tuple[list[Row], Row]:
-    rows: list[Row] = []
+def finish(run: TrialRun) -> tuple[list[EpochRow], Mapping[str, float]]:
+    rows: list[EpochRow] = []
     while True:
-        progress = run.advance()
-        rows += progress.rows
-        if progress.done:
-            return rows, progress.final
+        report = run.advance()
+        rows += report.rows
+        if report.done:
+            return rows, report.final
 
 
 def test_resumed_gives_all_rows_again_and_the_same_numbers(tmp_path: Path) -> None:
     whole = settings(tmp_path / "a")
     rows, final = finish(TrialRun(whole.config({}), whole))
-    assert [row["epoch"] for row in rows] == [0.0, 1.0, 2.0]
+    assert [row.epoch for row in rows] == [0, 1, 2]
 
     parts = settings(tmp_path / "b")
     begun = TrialRun(parts.config({}), parts)
@@ -68,8 +62,9 @@ def test_resumed_gives_all_rows_again_and_the_same_numbers(tmp_path: Path) -> No
     assert not first.done
     resumed_rows, resumed_final = finish(TrialRun(parts.config({}), parts))
     assert resumed_rows[0] == first.rows[0], "the same row, its time included"
-    assert without_time(resumed_rows) == without_time(rows)
-    assert without_time([resumed_final]) == without_time([final])
+    for resumed, row in zip(resumed_rows, rows, strict=True):
+        assert without_time(resumed.values) == without_time(row.values)
+    assert without_time(resumed_final) == without_time(final)
 
 
 def test_a_finished_trial_taken_up_again_trains_nothing(tmp_path: Path) -> None:
@@ -85,9 +80,9 @@ def test_final_row_is_the_reported_epoch(tmp_path: Path) -> None:
     its = settings(tmp_path)
     rows, final = finish(TrialRun(its.config({}), its))
     assert final[metrics.REPORTED_EPOCH] == 2
-    assert final[metrics.final(metrics.TEST_ACCURACY)] == rows[2][metrics.TEST_ACCURACY]
+    assert final[metrics.final(metrics.TEST_ACCURACY)] == rows[2].values[metrics.TEST_ACCURACY]
     assert set(final) == set(metrics.FINAL_METRICS)
-    assert set(rows[0]) == {*metrics.EPOCH_METRICS, "epoch", "timestamp_ms"}
+    assert set(rows[0].values) == set(metrics.EPOCH_METRICS)
 
 
 def test_early_stopping_reports_an_earlier_row(tmp_path: Path) -> None:
@@ -96,8 +91,8 @@ def test_early_stopping_reports_an_earlier_row(tmp_path: Path) -> None:
     rows, final = finish(TrialRun(config, its))
     assert len(rows) < 60
     assert final[metrics.REPORTED_EPOCH] == len(rows) - 2
-    assert final[metrics.final(metrics.FIDELITY_SCORE)] == rows[-2][metrics.FIDELITY_SCORE]
-    assert metrics.FIDELITY_SCORE not in rows[-1]
+    assert final[metrics.final(metrics.FIDELITY_SCORE)] == rows[-2].values[metrics.FIDELITY_SCORE]
+    assert metrics.FIDELITY_SCORE not in rows[-1].values
 
 
 @pytest.mark.parametrize(
@@ -137,8 +132,8 @@ def test_artifacts_can_be_read_back(tmp_path: Path) -> None:
     finish(TrialRun(config, its))
     folder = tmp_path / "artifacts"
     folder.mkdir()
-    TrialStore.of(its.storage, its.sweep_id, config.hash).get_artifacts(folder)
     dataset = load_dataset("digits")
+    TrialStore.of(its.storage, its.sweep_id, config.hash, dataset.fingerprint).get_artifacts(folder)
     assert TrainConfig.from_dict(json.loads((folder / "config.json").read_text())) == config
     model = build_model(config, in_channels=1, num_classes=10)
     model.load_state_dict(load_file(folder / "weights.safetensors"))
@@ -157,26 +152,27 @@ def test_a_trial_draws_its_images_at_the_size_of_its_config(
     its = settings(tmp_path / "store")
     config = its.config({"dataset": "field_guide", "image_size": 16, "num_epochs": 1})
     finish(TrialRun(config, its))
-    TrialStore.of(its.storage, its.sweep_id, config.hash).get_artifacts(tmp_path)
+    fingerprint = its.data.load(config).fingerprint
+    TrialStore.of(its.storage, its.sweep_id, config.hash, fingerprint).get_artifacts(tmp_path)
     extractor = AttributeExtractor.load(tmp_path)
     assert extractor.trained_.input_shape == (3, 16, 16)
     assert extractor.trained_.config == config
 
 
 def test_a_store_is_empty_after_discard(tmp_path: Path) -> None:
-    store = TrialStore.of(str(tmp_path), "s", "h")
+    store = TrialStore.of(str(tmp_path), "s", "h", "f" * 64)
     assert store.load() is None
     store.save({"x": 1})
     store.save({"x": 2})
     assert store.load() == {"x": 2}
-    assert [path.name for path in (tmp_path / "s" / "h").iterdir()] == ["checkpoint.pt"]
+    assert [path.name for path in (tmp_path / "s" / f"h-{'f' * 12}").iterdir()] == ["checkpoint.pt"]
     store.discard()
     store.discard()
     assert store.load() is None
 
 
 def test_storage_on_another_filesystem_by_uri(tmp_path: Path) -> None:
-    store = TrialStore.of(f"file://{tmp_path}", "s", "h")
+    store = TrialStore.of(f"file://{tmp_path}", "s", "h", "f" * 64)
     store.save({"x": 1})
     assert store.load() == {"x": 1}
 

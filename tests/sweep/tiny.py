@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
 from sweep.report import Column, Report, Table
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, grid
 from sweep.tracking import metrics
 from sweep.tracking.reader import SweepResults
 
@@ -26,8 +26,8 @@ def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
         name="tiny",
         title="tiny",
         base=base.replace(TINY),
-        axes={"mask_probability": (0.0, 1.0)},
-        references={"quantized network": {"tree_weight": 0.0, "sparsity_weight": 0.0}},
+        arms={"quantized network": {"tree_weight": 0.0, "sparsity_weight": 0.0}}
+        | grid(mask_probability=(0.0, 1.0)),
         seeds=seeds,
     )
 

@@ -32,7 +32,7 @@ def load_packed(
     images: ImageOptions,
     split_seed: int,
     cache_dir: str | PathLike[str] | None,
-    num_workers: int,
+    loader_workers: int,
 ) -> Dataset:
     """Memory-map a packed dataset; see `core.data.load_dataset` for the arguments and errors."""
     require_seed("split_seed", split_seed)
@@ -61,7 +61,7 @@ def load_packed(
             f"{str(data)!r} must have enough training images to cut a tenth off for minival, but "
             f"has {len(rest)}."
         )
-    pool = DecodePool(Decoder(PackedPictures(folder), images), num_workers=num_workers)
+    pool = DecodePool(Decoder(PackedPictures(folder), images), num_workers=loader_workers)
 
     def part_of(rows: Rows) -> Split:
         return Split(

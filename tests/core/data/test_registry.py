@@ -89,7 +89,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str
     [
         ({"data": "x"}, "`data` must be None for .* but got 'x'"),
         ({"images": ImageOptions(resize_size=5, crop_size=4)}, "must be None for .* but got 5 and"),
-        ({"num_workers": 2}, "`num_workers` must be 0 for .* but got 2"),
+        ({"loader_workers": 2}, "`loader_workers` must be 0 for .* but got 2"),
     ],
 )
 def test_bundled_datasets_refuse_what_packed_ones_need(

@@ -32,7 +32,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def load(root: Path | str, num_workers: int) -> Dataset:
     images = ImageOptions(**SIZES)  # type: ignore[arg-type]
-    return load_dataset("cub", data=root, images=images, num_workers=num_workers)
+    return load_dataset("cub", data=root, images=images, loader_workers=num_workers)
 
 
 def epoch(dataset: Dataset, number: int, rank: int = 0, world_size: int = 1) -> list[Batch]:

@@ -177,7 +177,7 @@ def test_damaged_bytes_name_shard_and_row(
     pack(archive, out, rows_per_shard=25, num_workers=1)
     test = np.flatnonzero(archive.is_test_N)
     damage(out, int(test[-1]))
-    dataset = load(out, num_workers=num_workers)
+    dataset = load(out, loader_workers=num_workers)
     with pytest.raises(DataError) as caught:
         list(dataset.test.images.batches(np.arange(len(test))[:, None]))
     message = str(caught.value)
@@ -245,7 +245,7 @@ def replaced(packed: Path, out: Path, content: bytes) -> Path:
     [
         ({"images": None}, ConfigError, "`resize_size` and `crop_size` must be given for 'cub'"),
         ({"data": None}, ConfigError, "`data` must say where 'cub' was packed.*core.data.pack cub"),
-        ({"num_workers": -1}, ConfigError, "`num_workers` must be at least 0, but got -1"),
+        ({"loader_workers": -1}, ConfigError, "`loader_workers` must be at least 0, but got -1"),
         ({"split_seed": -1}, ConfigError, "`split_seed` must be a whole number of at least 0"),
         ({"data": "no/such"}, DataError, "'no/such' is no folder"),
         (

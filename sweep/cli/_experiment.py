@@ -1,0 +1,162 @@
+"""A sweep file's command: from its flags to its report, with an exit code for every end."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from core.config import TrainConfig
+from core.errors import CoreError
+from core.presets import PRESETS, preset_config
+from sweep.cli._flags import add_run_flags, command_parser, run_options_from
+from sweep.engine.options import RunOptions
+from sweep.engine.runner import check_configs, run_sweep
+from sweep.errors import SweepError
+from sweep.report import Build
+from sweep.report.present import present
+from sweep.spec import SweepSpec
+
+EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One sweep file: what it runs and what it shows.
+
+    Attributes
+    ----------
+    description
+        The file's docstring; the help text shows it.
+    build
+        From base config and seeds to the spec.
+    report
+        From what MLflow holds of the sweep to its tables, figures and sentences.
+    settings
+        Fields of TrainConfig that it sets over the dataset's preset; `--set` has the last word.
+    """
+
+    description: str
+    build: Callable[[TrainConfig, Sequence[int]], SweepSpec]
+    report: Build
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> int:
+    """Run an experiment from the command line and return the exit code.
+
+    0: all trials are finished. 1: some failed. 2: refused before any trial. 130: interrupted.
+    """
+    console = make_console()
+    options = add_run_flags(command_parser(experiment.description)).parse_args(arguments)
+    return guarded(console, lambda: _run(experiment, options, console))
+
+
+def make_console() -> Console:
+    """A console that keeps a job's log unwrapped: where there is no terminal, lines may be long."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
+
+
+def guarded(console: Console, action: Callable[[], int]) -> int:
+    """Turn errors that a user can mend into one line and an exit code."""
+    try:
+        return action()
+    except (CoreError, SweepError) as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}")
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        console.print("Interrupted. Run the same command again to go on with what is left.")
+        return EXIT_INTERRUPTED
+
+
+def _run(experiment: Experiment, options: argparse.Namespace, console: Console) -> int:
+    base = base_config(options, console, experiment.settings)
+    spec = experiment.build(base, range(options.seeds))
+    check_settings(spec, dict(options.set))
+    run_options = run_options_from(options)
+    if options.dry_run:
+        check_configs((trial.config for trial in spec.trials()), run_options)
+        print_trials(spec, console)
+        return EXIT_OK
+    result = run_sweep(spec, run_options, console)
+    if result.num_skipped:
+        console.print(f"{result.num_skipped} trials were finished before and were not run again.")
+    if result.results.trials:
+        folder = run_options.output / spec.name
+        present(result.results, experiment.report, folder, console, to_mlflow=True)
+    console.print(f"Compare the runs: {ui_command(run_options)}")
+    return conclude(result.failures, len(spec.trials()), console)
+
+
+def conclude(failures: Mapping[str, str], num_trials: int, console: Console) -> int:
+    """Say how many trials failed, if any did, and return the exit code."""
+    if not failures:
+        return EXIT_OK
+    console.print(
+        f"[red]{len(failures)} of {num_trials} trials failed[/red]; run the same command again to "
+        "run only those."
+    )
+    return EXIT_FAILED_TRIALS
+
+
+def base_config(
+    options: argparse.Namespace, console: Console, settings: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """Preset of the dataset, then the sweep's settings, then `--set`; what holds is printed."""
+    settings, given = settings or {}, dict(options.set)
+    base = preset_config(options.dataset).replace({**settings, **given})
+    preset = PRESETS.get(options.dataset, {})
+    later: Mapping[str, Any] = {**settings, **given}
+    for whose, values in (
+        (f"Preset '{options.dataset}'", {k: v for k, v in preset.items() if k not in later}),
+        ("This sweep", {k: v for k, v in settings.items() if k not in given}),
+        ("--set", given),
+    ):
+        if values:
+            changed = ", ".join(f"{key}={value}" for key, value in values.items())
+            console.print(f"{whose}: {escape(changed)}")
+    return base
+
+
+def check_settings(spec: SweepSpec, given: Mapping[str, Any]) -> None:
+    """Refuse a setting that would change no trial of the sweep.
+
+    Raises
+    ------
+    SweepError
+        If every arm sets the field itself, or is a run that does not depend on it.
+    """
+    for key, value in given.items():
+        own = {arm: overrides[key] for arm, overrides in spec.arms.items() if key in overrides}
+        open_to_it = [arm for arm, config in spec.planned() if key in config.params()]
+        if key == "seed" or own.keys() >= set(open_to_it):
+            shown = f" ({', '.join(dict.fromkeys(map(str, own.values())))})" if own else ""
+            raise SweepError(
+                f"--set {key}={value} would change no trial: every arm of this sweep sets {key!r} "
+                f"itself{shown}, or does not depend on it. Leave it out."
+            )
+
+
+def print_trials(spec: SweepSpec, console: Console) -> None:
+    trials = spec.trials()
+    for trial in trials:
+        console.print(f"{trial.hash}  {trial.arm}  seed={trial.config.seed}")
+    console.print(f"{len(trials)} trials")
+
+
+def ui_command(options: RunOptions) -> str:
+    """The one line that opens the MLflow UI on a sweep."""
+    if options.uses_embedded_store:
+        # By the interpreter that runs now: `mlflow` is on the path in its environment alone.
+        python = Path(sys.executable)
+        if python.is_relative_to(Path.cwd()):
+            python = python.relative_to(Path.cwd())
+        return shlex.join(
+            (str(python), "-m", "mlflow", "ui", "--backend-store-uri", options.tracking_uri)
+        )
+    return f"open {options.tracking_uri}"

@@ -1,0 +1,200 @@
+"""The flags that every sweep shares, and what they say."""
+
+import argparse
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from core.command import add_set_argument
+from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS
+from sweep.engine.data import DataPlaces, parse_places
+from sweep.engine.options import RunOptions
+from sweep.engine.placement import Placement
+from sweep.errors import SweepError
+
+
+def command_parser(description: str) -> argparse.ArgumentParser:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return argparse.ArgumentParser(
+        # Before Python 3.12 argparse shows the file's name, which is not how these are called.
+        prog=f"python -m {spec.name}" if spec else None,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_run_flags(
+    parser: argparse.ArgumentParser, *, with_seeds: bool = True
+) -> argparse.ArgumentParser:
+    """Add every shared flag. A test freezes this list."""
+    what = parser.add_argument_group("what to run")
+    what.add_argument(
+        "--dataset",
+        choices=DATASETS,
+        default="digits",
+        help=f"bundled: {', '.join(BUNDLED_DATASETS)}; packed: {', '.join(PACKED_DATASETS)} "
+        "(default: digits)",
+    )
+    what.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="where `python -m core.data.pack` put a packed dataset: a folder that all nodes have, "
+        "s3:// or gs://; with NAME= for another one than --dataset, and may be repeated",
+    )
+    if with_seeds:
+        what.add_argument(
+            "--seeds",
+            type=positive,
+            default=3,
+            metavar="N",
+            help="seeds 0 to N-1 for every arm (default: 3)",
+        )
+    add_set_argument(what)
+    what.add_argument("--dry-run", action="store_true", help="print the trials and stop")
+
+    where = parser.add_argument_group("where results go")
+    where.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="figures, tables and the embedded MLflow store (default: runs; in a submitted job, "
+        "whose own folder is temporary, ~/intersection-runs)",
+    )
+    where.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow server, or sqlite:///FILE (default: sqlite file in --output)",
+    )
+    where.add_argument(
+        "--storage",
+        metavar="URI",
+        help="checkpoints of running trials: a folder that all nodes share, s3:// or gs:// "
+        "(default: folder in --output)",
+    )
+
+    how = parser.add_argument_group("on what to run")
+    how.add_argument(
+        "--address",
+        help="Ray cluster to join, or local (default: $RAY_ADDRESS, where the last `ray start` of "
+        "this machine ran, or local)",
+    )
+    how.add_argument(
+        "--executor",
+        choices=("auto", "actor", "train"),
+        default="auto",
+        help="actor: a trial in one reused process; train: a Ray Train worker group "
+        "(default: train for GPUs or several workers, else actor)",
+    )
+    how.add_argument(
+        "--cpus-per-trial", dest="cpus", type=positive, default=1, metavar="N", help="a worker"
+    )
+    how.add_argument(
+        "--gpus-per-trial",
+        dest="gpus",
+        type=_non_negative,
+        default=0.0,
+        metavar="N",
+        help="a worker",
+    )
+    how.add_argument(
+        "--workers-per-trial",
+        dest="workers",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="processes that share a trial's batches (default: 1)",
+    )
+    how.add_argument(
+        "--loader-workers",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="processes that decode a packed dataset's images, for each worker and beside its "
+        "CPUs (default: 0, the worker decodes)",
+    )
+    how.add_argument(
+        "--max-concurrent",
+        type=positive,
+        metavar="N",
+        help="trials at once (default: all that fit)",
+    )
+    how.add_argument(
+        "--retries",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="start a failed trial again from its checkpoint, at most N times (default: 0)",
+    )
+    how.add_argument(
+        "--wait-for-nodes",
+        action="store_true",
+        help="do not refuse what the cluster cannot place yet: it grows on demand",
+    )
+    return parser
+
+
+def run_options_from(options: argparse.Namespace) -> RunOptions:
+    """Check folders and fill in the defaults that depend on one another.
+
+    Raises
+    ------
+    ConfigError, SweepError
+        If a flag says what cannot be.
+    """
+    output: Path = options.output or _default_output()
+    if output.exists() and not output.is_dir():
+        raise SweepError(f"--output {str(output)!r} is a file: give a folder.")
+    output = output.absolute()
+    paths = parse_places(options.data, options.dataset, DATASETS)
+    return RunOptions(
+        output=output,
+        tracking_uri=options.tracking_uri or f"sqlite:///{output / 'mlflow.db'}",
+        storage=options.storage or str(output / "trials"),
+        address=options.address,
+        data=DataPlaces(
+            paths={name: _absolute(path) for name, path in paths.items()},
+            loader_workers=options.loader_workers,
+        ),
+        placement=Placement(**{f.name: getattr(options, f.name) for f in fields(Placement)}),
+    )
+
+
+def _absolute(path: str) -> str:
+    """Workers have working folders of their own."""
+    return path if "://" in path else str(Path(path).absolute())
+
+
+def _default_output() -> Path:
+    in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ or "RAY_JOB_ID" in os.environ
+    return Path.home() / "intersection-runs" if in_job else Path("runs")
+
+
+def positive(text: str) -> int:
+    value = _count(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, but got {text}")
+    return value
+
+
+def _count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be an integer, but got {text!r}") from error
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, but got {text}")
+    return value
+
+
+def _non_negative(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a number, but got {text!r}") from error
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be at least 0, but got {text}")
+    return value

@@ -1,0 +1,145 @@
+"""Which data the trials of a sweep train on: where it lies, and its fingerprints."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from core.config import TrainConfig
+from core.data import PACKED_DATASETS, Dataset, check_dataset, load_dataset
+from core.errors import ConfigError, DataError
+from core.image_options import ImageOptions
+from sweep.errors import SweepError
+
+DataKey = tuple[str, ImageOptions, int]
+"""What of a config decides which data it is: dataset, images, split seed."""
+
+
+def data_key(config: TrainConfig) -> DataKey:
+    """The part of a config that decides which data a trial trains on."""
+    return (config.dataset, config.image_options, config.split_seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPlaces:
+    """Where packed datasets lie, the same on all nodes, and how many processes decode them."""
+
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Folder or URI by the dataset's name."""
+
+    loader_workers: int = 0
+    """Processes that decode images, of each worker of a trial and beside its CPUs."""
+
+    def check(self, configs: Iterable[TrainConfig]) -> None:
+        """Refuse what can be refused before any data is read.
+
+        Raises
+        ------
+        ConfigError
+            If a dataset lacks its place, or one has a place or sizes that it does not take.
+        SweepError
+            If a place is given for a dataset that no trial trains on, or workers for none.
+        """
+        keys = dict.fromkeys(data_key(config) for config in configs)
+        for name, images, _ in keys:
+            check_dataset(
+                name,
+                data=self.paths.get(name),
+                images=images,
+                loader_workers=self._loader_workers(name),
+            )
+        names = list(dict.fromkeys(name for name, _, _ in keys))
+        for name in self.paths:
+            if name not in names:
+                raise SweepError(
+                    f"--data says where {name!r} lies, but the sweep trains on "
+                    f"{', '.join(names)} alone: leave it out, or give that one's place."
+                )
+        if self.loader_workers and not set(names) & set(PACKED_DATASETS):
+            raise SweepError(
+                f"--loader-workers {self.loader_workers} decode packed datasets, but the sweep "
+                f"trains on {', '.join(names)}, which is held in memory: leave it out."
+            )
+
+    def load(self, config: TrainConfig) -> Dataset:
+        """The data of a config; trials that reuse a process share it.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As `core.data.load_dataset`.
+        """
+        name, images, split_seed = data_key(config)
+        return _load(name, self.paths.get(name), images, split_seed, self._loader_workers(name))
+
+    def _loader_workers(self, name: str) -> int:
+        return self.loader_workers if name in PACKED_DATASETS else 0
+
+
+class Fingerprints:
+    """Which data each config trains on; data that was not asked for yet is loaded to see."""
+
+    def __init__(self, places: DataPlaces) -> None:
+        self._places = places
+        self._known: dict[DataKey, str] = {}
+
+    def of(self, config: TrainConfig) -> str:
+        """SHA-256 over the data, in hexadecimal digits.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If the data cannot be loaded.
+        """
+        key = data_key(config)
+        if key not in self._known:
+            self._known[key] = self._places.load(config).fingerprint
+        return self._known[key]
+
+    @property
+    def known(self) -> dict[DataKey, str]:
+        return dict(self._known)
+
+
+def check_same_data(config: TrainConfig, dataset: Dataset, expected: str | None) -> None:
+    """Refuse to train on other data than the driver saw under the same name and place.
+
+    Raises
+    ------
+    DataError
+    """
+    if expected is not None and dataset.fingerprint != expected:
+        raise DataError(
+            f"This node's {config.dataset!r} has fingerprint {dataset.fingerprint[:12]}, but the "
+            f"sweep was started on {expected[:12]}: give all nodes the same data."
+        )
+
+
+@functools.lru_cache(maxsize=2)
+def _load(
+    name: str, path: str | None, images: ImageOptions, split_seed: int, loader_workers: int
+) -> Dataset:
+    return load_dataset(
+        name, data=path, images=images, split_seed=split_seed, loader_workers=loader_workers
+    )
+
+
+def parse_places(given: Iterable[str], dataset: str, known: Iterable[str]) -> dict[str, str]:
+    """Read what --data was given: PATH for the sweep's dataset, or NAME=PATH for any.
+
+    Raises
+    ------
+    ConfigError
+        If one dataset is given two places.
+    """
+    names = set(known)
+    paths: dict[str, str] = {}
+    for text in given:
+        name, sign, path = text.partition("=")
+        if not sign or name not in names:
+            name, path = dataset, text
+        if name in paths:
+            raise ConfigError(
+                f"--data gives {name!r} two places, {paths[name]!r} and {path!r}: give one."
+            )
+        paths[name] = path
+    return paths

@@ -1,0 +1,145 @@
+"""Ray Tune over the configs that a searcher suggests: what grids and searches share."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+from rich.console import Console
+
+from core.config import TrainConfig
+from sweep.engine.callback import SweepCallback
+from sweep.engine.data import Fingerprints
+from sweep.engine.executors import build_trainable
+from sweep.engine.options import RunOptions
+from sweep.engine.progress import ProgressView
+from sweep.engine.ray_cluster import start_ray
+from sweep.engine.trial import TrialSettings
+from sweep.spec import TrialSpec
+from sweep.tracking.writer import SweepRuns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """How the trials went."""
+
+    failures: Mapping[str, str]
+    """Reason by config hash."""
+
+    seconds: float
+    """Wall time from handing the trials to Tune to its end; the start of Ray is not in it."""
+
+    parallel: int
+    """How many trials could run at once."""
+
+
+def drive(
+    searcher: Searcher,
+    settings: TrialSettings,
+    fingerprints: Fingerprints,
+    runs: SweepRuns,
+    options: RunOptions,
+    console: Console,
+    *,
+    num_trials: int,
+    num_done: int,
+    arms: Mapping[str, tuple[str, ...]] | None = None,
+) -> Drive:
+    """Start Ray, train what a searcher suggests, and write all of it to MLflow as it happens.
+
+    Parameters
+    ----------
+    searcher
+        Suggests overrides of `settings.base`; as many as are asked for.
+    settings
+        Of every trial.
+    fingerprints
+        Of the data that they train on.
+    runs, options, console
+        Where numbers go, where trials run, and where progress is shown.
+    num_trials
+        To train now.
+    num_done
+        Those of the sweep that are finished already.
+    arms
+        Names of the arms that a trial serves by its config hash, where the sweep has named arms.
+
+    Raises
+    ------
+    SweepError
+        If no cluster answers, or a trial cannot be placed on it.
+    """
+    # The callback reports failures in one line each; Tune would add its tracebacks.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    console.print(f"Starting Ray, for {num_trials} trials ...")
+    with start_ray(options.address, options.placement) as resources:
+        parallel = options.placement.num_parallel(resources)
+        view = ProgressView(
+            console,
+            num_total=num_done + num_trials,
+            num_done=num_done,
+            num_parallel=min(parallel, num_trials),
+        )
+        callback = SweepCallback(runs, view, settings, arms or {}, fingerprints)
+        start = time.monotonic()
+        with view:
+            _tune(searcher, settings, options, callback, num_trials=num_trials, parallel=parallel)
+        seconds = time.monotonic() - start
+    return Drive(failures=callback.failures, seconds=seconds, parallel=parallel)
+
+
+class ListSearcher(Searcher):
+    """Suggests the overrides of given trials, one after another."""
+
+    def __init__(self, base: TrainConfig, trials: Sequence[TrialSpec]) -> None:
+        super().__init__()
+        fixed = base.to_dict()
+        self._overrides = [
+            {key: value for key, value in trial.config.to_dict().items() if value != fixed[key]}
+            for trial in trials
+        ]
+        self._next = 0
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        if self._next == len(self._overrides):
+            return None
+        self._next += 1
+        return self._overrides[self._next - 1]
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing is learnt from a result."""
+
+
+def _tune(
+    searcher: Searcher,
+    settings: TrialSettings,
+    options: RunOptions,
+    callback: SweepCallback,
+    *,
+    num_trials: int,
+    parallel: int,
+) -> None:
+    """Let Tune run what the searcher suggests. Failed trials are the callback's to count."""
+    tuner = tune.Tuner(
+        build_trainable(settings),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=num_trials,
+            max_concurrent_trials=parallel,
+            reuse_actors=settings.placement.chosen_executor == "actor",
+        ),
+        run_config=tune.RunConfig(
+            # Tune's own snapshots are not used for resuming, MLflow and TrialStore are.
+            storage_path=str(options.output.absolute() / "tune"),
+            callbacks=[callback],
+            failure_config=tune.FailureConfig(max_failures=options.placement.retries),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    tuner.fit()

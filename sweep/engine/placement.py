@@ -1,0 +1,96 @@
+"""On what a trial runs, and how many run at once. Nothing here changes a trial's result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from core.config import TrainConfig
+from sweep.errors import SweepError
+
+Executor = Literal["actor", "train"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Resources of a trial and of a sweep. A flag of the command line has each field's name."""
+
+    executor: Literal["auto", "actor", "train"] = "auto"
+    cpus: int = 1
+    """Of each worker."""
+
+    gpus: float = 0.0
+    """Of each worker."""
+
+    workers: int = 1
+    """Processes that share the batches of a trial."""
+
+    max_concurrent: int | None = None
+    """Most trials at once; None for all that fit."""
+
+    retries: int = 0
+    """How often a failed trial starts again from its checkpoint."""
+
+    wait_for_nodes: bool = False
+    """Whether the cluster grows on demand, so that what it lacks now refuses nothing."""
+
+    @property
+    def chosen_executor(self) -> Executor:
+        """One process on CPUs needs no worker group; GPUs and several workers do."""
+        if self.executor != "auto":
+            return self.executor
+        return "train" if self.gpus or self.workers > 1 else "actor"
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What one trial takes, in Ray's words."""
+        return {"CPU": float(self.cpus * self.workers), "GPU": self.gpus * self.workers}
+
+    def check_batch_statistics(self, config: TrainConfig) -> None:
+        """Refuse what every trial would refuse: BatchNorm over several workers without GPUs.
+
+        Raises
+        ------
+        SweepError
+        """
+        if self.workers > 1 and not self.gpus and config.trunk_norm == "batch":
+            raise SweepError(
+                "BatchNorm shares its statistics among several workers on GPUs only, but "
+                f"--workers-per-trial is {self.workers} and --gpus-per-trial is 0: add --set "
+                "trunk_norm=group for `trunk_norm='group'`, or use one worker."
+            )
+
+    def check_fits(self, available: Mapping[str, float], *, where: str) -> None:
+        """Refuse a trial that could never be placed: Tune would wait for ever.
+
+        Parameters
+        ----------
+        available
+            What the cluster has, in Ray's words.
+        where
+            The cluster, in words.
+
+        Raises
+        ------
+        SweepError
+        """
+        if self.wait_for_nodes:
+            return
+        for kind, flag in (("CPU", "--cpus-per-trial"), ("GPU", "--gpus-per-trial")):
+            asked, has = self.resources[kind], available.get(kind, 0.0)
+            if asked > has:
+                raise SweepError(
+                    f"A trial asks for {asked:g} {kind}s, but {where} has {has:g}: lower {flag} or "
+                    "--workers-per-trial, or give --wait-for-nodes if the cluster grows on demand."
+                )
+
+    def num_parallel(self, available: Mapping[str, float]) -> int:
+        """How many trials fit at once. Train drivers hold next to nothing, so Tune must be told.
+
+        On a cluster that grows on demand the resources of now say nothing, so `max_concurrent`
+        stands.
+        """
+        if self.wait_for_nodes and self.max_concurrent:
+            return self.max_concurrent
+        fits = [available.get(kind, 0.0) / asked for kind, asked in self.resources.items() if asked]
+        most = max(1, int(min(fits)))
+        return min(most, self.max_concurrent) if self.max_concurrent else most
