@@ -12,7 +12,13 @@ Executor = Literal["actor", "train"]
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Resources of a trial and of a sweep. A flag of the command line has each field's name."""
+    """Resources of a trial and of a sweep. A flag of the command line has each field's name.
+
+    Raises
+    ------
+    SweepError
+        If it asks one process for several workers.
+    """
 
     executor: Literal["auto", "actor", "train"] = "auto"
     cpus: int = 1
@@ -32,6 +38,13 @@ class Placement:
 
     wait_for_nodes: bool = False
     """Whether the cluster grows on demand, so that what it lacks now refuses nothing."""
+
+    def __post_init__(self) -> None:
+        if self.executor == "actor" and self.workers > 1:
+            raise SweepError(
+                f"--executor actor trains in one process, but --workers-per-trial is "
+                f"{self.workers}: leave --executor out, or use one worker."
+            )
 
     @property
     def chosen_executor(self) -> Executor:

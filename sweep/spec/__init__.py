@@ -1,6 +1,6 @@
 """What a sweep is: a base config, arms that change it, and seeds."""
 
-from sweep.spec._arms import Arms, arm_name, cross, grid, one_at_a_time
+from sweep.spec._arms import Arms, arm_name, cross, datasets, grid, one_at_a_time
 from sweep.spec._spec import SEARCH_ARM, SweepSpec, TrialSpec, sweep_identity
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "TrialSpec",
     "arm_name",
     "cross",
+    "datasets",
     "grid",
     "one_at_a_time",
     "sweep_identity",

@@ -4,7 +4,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.errors import ConfigError
+from core.config import TrainConfig
+from core.data import DATASETS
+from core.errors import ConfigError, did_you_mean
+from core.presets import preset_config
 
 Overrides = Mapping[str, Any]
 Axes = Mapping[str, Sequence[Any]]
@@ -119,6 +122,48 @@ def one_at_a_time(axes: Axes | None = None, /, **fields: Sequence[Any]) -> Arms:
     for field, values in _checked(axes or {}, fields).items():
         arms |= grid({field: values})
     return arms
+
+
+def datasets(base: TrainConfig, names: Sequence[str]) -> Arms:
+    """Return an arm for each data set, with its own preset.
+
+    Fields that `base` changes of its own data set's preset, by a sweep's settings or by `--set`,
+    stay as they are for all; any other field is the preset's of each.
+
+    Parameters
+    ----------
+    base
+        The sweep's base config.
+    names
+        Of `core.data.DATASETS`.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or given twice.
+
+    Examples
+    --------
+    >>> base = preset_config("digits").replace({"num_epochs": 3})
+    >>> arms = datasets(base, ("digits", "field_guide"))
+    >>> arms["field_guide"]["feature_dim"], "num_epochs" in arms["field_guide"]
+    (128, False)
+    """
+    for name in names:
+        if name not in DATASETS:
+            raise ConfigError(f"{name!r} is no dataset.{did_you_mean(name, DATASETS)}")
+        if list(names).count(name) > 1:
+            raise ConfigError(f"Dataset {name!r} is given twice: name each once.")
+    values, own = base.to_dict(), preset_config(base.dataset).to_dict()
+    open_fields = [key for key in values if values[key] == own[key] and key != "dataset"]
+    presets = {name: preset_config(name).to_dict() for name in names}
+    differing = [key for key in open_fields if any(p[key] != values[key] for p in presets.values())]
+    return Arms(
+        {
+            name: {"dataset": name, **{key: preset[key] for key in differing}}
+            for name, preset in presets.items()
+        }
+    )
 
 
 def arm_name(overrides: Overrides) -> str:

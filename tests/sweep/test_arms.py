@@ -2,8 +2,11 @@
 
 import pytest
 
+from core.config import TrainConfig
+from core.data import DATASETS
 from core.errors import ConfigError
-from sweep.spec import Arms, cross, grid, one_at_a_time
+from core.presets import preset_config
+from sweep.spec import Arms, cross, datasets, grid, one_at_a_time
 
 PLAIN = {"plain": {"tree_weight": 0.0}}
 GRID = grid(mask_probability=(0.0, 0.7), sparsity_norm=("l1", "l2"))
@@ -67,3 +70,31 @@ def test_arms_that_make_no_sense_are_refused() -> None:
         cross(PLAIN, tree_weight=(1.0,))
     with pytest.raises(ConfigError, match="stand among the arms"):
         cross(PLAIN, {"a": {}}, num_bits=(1,))
+
+
+@pytest.mark.parametrize("own", ["digits", "field_guide", "cub"])
+def test_a_data_set_as_an_arm_has_its_own_preset(own: str) -> None:
+    base = preset_config(own)
+    for name, overrides in datasets(base, DATASETS).items():
+        assert base.replace(overrides) == preset_config(name)
+
+
+def test_what_the_base_changes_holds_for_all_data_sets() -> None:
+    changes = {"num_epochs": 3, "sparsity_weight": 0.5, "trunk": "conv", "weights": None}
+    base = preset_config("field_guide").replace(changes)
+    for name, overrides in datasets(base, ("field_guide", "digits")).items():
+        assert base.replace(overrides) == preset_config(name).replace(
+            {"num_epochs": 3, "sparsity_weight": 0.5}
+        )
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("digit",), "'digit' is no dataset. Did you mean 'digits'?"),
+        (("digits", "digits"), "'digits' is given twice"),
+    ],
+)
+def test_unknown_or_repeated_data_sets_are_refused(names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        datasets(TrainConfig(), names)
