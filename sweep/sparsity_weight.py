@@ -12,20 +12,14 @@ from collections.abc import Sequence
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
 from sweep.report.weight import build as build_report
-from sweep.spec import SweepSpec, grid
+from sweep.spec import SweepSpec, weight_sweep
 
 WEIGHTS = (0.001, 0.003, 0.01)
 
 
 def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
     """The whole method at several weights."""
-    return SweepSpec(
-        name="sparsity_weight",
-        title=f"Sparsity weight on {base.dataset}",
-        base=base,
-        arms=grid(sparsity_weight=WEIGHTS),
-        seeds=seeds,
-    )
+    return weight_sweep(base, seeds, "sparsity_weight", WEIGHTS)
 
 
 EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=build_report)

@@ -12,20 +12,14 @@ from collections.abc import Sequence
 from core.config import TrainConfig
 from sweep.cli import Experiment, main
 from sweep.report.weight import build as build_report
-from sweep.spec import SweepSpec, grid
+from sweep.spec import SweepSpec, weight_sweep
 
 WEIGHTS = (1.0, 2.0, 5.0)
 
 
 def build(base: TrainConfig, seeds: Sequence[int]) -> SweepSpec:
     """The whole method at several weights."""
-    return SweepSpec(
-        name="tree_weight",
-        title=f"Tree weight on {base.dataset}",
-        base=base,
-        arms=grid(tree_weight=WEIGHTS),
-        seeds=seeds,
-    )
+    return weight_sweep(base, seeds, "tree_weight", WEIGHTS)
 
 
 EXPERIMENT = Experiment(description=__doc__ or "", build=build, report=build_report)

@@ -2,6 +2,7 @@
 
 from sweep.spec._arms import Arms, arm_name, cross, datasets, grid, one_at_a_time
 from sweep.spec._spec import SEARCH_ARM, SweepSpec, TrialSpec, sweep_identity
+from sweep.spec._weights import weight_sweep
 
 __all__ = [
     "SEARCH_ARM",
@@ -14,4 +15,5 @@ __all__ = [
     "grid",
     "one_at_a_time",
     "sweep_identity",
+    "weight_sweep",
 ]
