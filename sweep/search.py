@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from core.backbones import pin_weights
 from search_spaces.joint import PAPER_DEFAULTS, SPACE
 from sweep.cli import (
     EXIT_OK,
@@ -29,12 +28,9 @@ from sweep.cli import (
     ui_command,
 )
 from sweep.engine.data import Fingerprints
-from sweep.engine.runner import check_configs
-from sweep.engine.study import SAMPLERS, Search, open_storage, open_study, run_search
-from sweep.report.present import present
 from sweep.report.search import build as build_report
 from sweep.spec import sweep_identity
-from sweep.tracking.objectives import OBJECTIVES
+from sweep.tracking.objectives import OBJECTIVES, SAMPLERS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument(
         "--num-trials", type=positive, default=20, metavar="N", help="of the study (default: 20)"
     )
-    search.add_argument("--sampler", choices=tuple(SAMPLERS), default="tpe")
+    search.add_argument("--sampler", choices=SAMPLERS, default="tpe")
     search.add_argument(
         "--objective",
         choices=tuple(OBJECTIVES),
@@ -67,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
+    # Imported here, with torch, Ray and MLflow: help and a wrong flag are answered without them.
+    from core.backbones import pin_weights
+    from sweep.engine.runner import check_configs
+    from sweep.engine.study import Search, open_storage, open_study, run_search
+    from sweep.report.present import present
+
     base = pin_weights(base_config(options, console))
     base.replace(PAPER_DEFAULTS)  # a space key that is no field is refused here
     run_options = run_options_from(options)

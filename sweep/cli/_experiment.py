@@ -16,10 +16,8 @@ from core.errors import CoreError
 from core.presets import PRESETS, preset_config
 from sweep.cli._flags import add_run_flags, command_parser, run_options_from
 from sweep.engine.options import RunOptions
-from sweep.engine.runner import check_configs, run_sweep
 from sweep.errors import SweepError
 from sweep.report import Build
-from sweep.report.present import present
 from sweep.spec import SweepSpec
 
 EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -75,6 +73,10 @@ def guarded(console: Console, action: Callable[[], int]) -> int:
 
 
 def _run(experiment: Experiment, options: argparse.Namespace, console: Console) -> int:
+    # Imported here, with torch, Ray and MLflow: help and a wrong flag are answered without them.
+    from sweep.engine.runner import check_configs, run_sweep
+    from sweep.report.present import present
+
     base = base_config(options, console, experiment.settings)
     spec = experiment.build(base, range(options.seeds))
     check_settings(spec, dict(options.set))

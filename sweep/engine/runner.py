@@ -18,7 +18,7 @@ from sweep.spec import SweepSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
 from sweep.tracking.plan import Plan
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 from sweep.tracking.writer import SweepRuns
 
 

@@ -26,10 +26,10 @@ from sweep.spec import SEARCH_ARM, TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.objectives import OBJECTIVES, SPACE_FILE, space_to_json
 from sweep.tracking.plan import Plan
-from sweep.tracking.reader import FinishedTrial
+from sweep.tracking.results import FinishedTrial
 from sweep.tracking.writer import SweepRuns
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+_SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
     "random": lambda seed: RandomSampler(seed=seed),
 }
@@ -84,7 +84,7 @@ def open_study(search: Search, storage: BaseStorage, *, sampler: str) -> optuna.
     study.set_user_attr("objective", search.objective)
     # A restart with the first run's seed would suggest the first run's points again.
     seed = [search.base.seed, len(study.trials)]
-    study.sampler = SAMPLERS[sampler](int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    study.sampler = _SAMPLERS[sampler](int(np.random.SeedSequence(seed).generate_state(1)[0]))
     if not study.trials:
         study.enqueue_trial(dict(search.first))
     return study

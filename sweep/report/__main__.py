@@ -22,7 +22,8 @@ from sweep.report import build_report
 from sweep.report.present import present
 from sweep.tracking import metrics
 from sweep.tracking.connect import connect_to_read
-from sweep.tracking.reader import SweepResults, read_sweeps
+from sweep.tracking.reader import read_sweeps
+from sweep.tracking.results import SweepResults
 
 EXIT_OK, EXIT_REFUSED = 0, 2
 

@@ -7,7 +7,7 @@ from sweep.report._words import means_in_words
 from sweep.report.table import spreads
 from sweep.tracking import metrics
 from sweep.tracking.names import short_name
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 FLOOR = "floor: a constant feature"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sweep.report._report import Column, Table
 from sweep.report._spread import CONFIDENCE, Difference
 from sweep.tracking.names import short_name
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 
 def differences_table(

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from sweep.report import ablation_p, ablation_parts, pretraining, search, table, weight
 from sweep.report._report import Report
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 Build = Callable[[SweepResults], Report]
 

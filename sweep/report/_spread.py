@@ -5,8 +5,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import t as student_t
-
 CONFIDENCE = 0.95
 
 
@@ -69,5 +67,8 @@ def half_width(deviation: float, count: int) -> float:
 
     Student's t and not the normal's 1.96: over three seeds the factor is 4.3.
     """
+    # Imported here: scipy.stats takes half a second, and a command's help needs no interval.
+    from scipy.stats import t as student_t
+
     quantile = float(student_t.ppf(0.5 + CONFIDENCE / 2, count - 1))
     return quantile * deviation / math.sqrt(count)

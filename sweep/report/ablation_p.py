@@ -7,7 +7,7 @@ from sweep.report._words import means_in_words
 from sweep.report.table import ArmTable, spreads
 from sweep.tracking import metrics
 from sweep.tracking.plan import Arm
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 PANELS = {
     "fidelity $d_D(F)$": metrics.final(metrics.FIDELITY_SCORE),

@@ -8,7 +8,7 @@ from sweep.report._pairs import differences_table
 from sweep.report._report import Report
 from sweep.report.table import ArmTable
 from sweep.tracking import metrics
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 COMPARED = {
     "fidelity": metrics.final(metrics.FIDELITY_SCORE),

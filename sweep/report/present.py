@@ -12,7 +12,7 @@ from sweep.report.render import show, to_markdown, write
 from sweep.report.table import COLUMNS, spreads
 from sweep.tracking import metrics
 from sweep.tracking.publisher import Summaries, publish
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 
 def present(

@@ -10,7 +10,7 @@ from sweep.report.table import ArmTable, spreads
 from sweep.tracking import metrics
 from sweep.tracking.names import short_name
 from sweep.tracking.plan import Arm
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 COMPARED = {
     "accuracy": metrics.final(metrics.TEST_ACCURACY),

@@ -4,13 +4,12 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.importance import get_param_importances
 
 from sweep.report._report import Cell, Column, Figure, Level, Panel, Point, Report, Series, Table
 from sweep.tracking import metrics
 from sweep.tracking.names import short_field
 from sweep.tracking.objectives import OBJECTIVES, SPACE_FILE, space_from_json
-from sweep.tracking.reader import FinishedTrial, SweepResults
+from sweep.tracking.results import FinishedTrial, SweepResults
 
 SHOWN = 10
 LEAST_FOR_IMPORTANCE = 4
@@ -109,7 +108,10 @@ def _importance(
         params = _searched(trial, space)
         study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
     # The evaluator's forest is drawn at random: the same trials must give the same report.
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    # Imported here: scikit-learn takes a second, and a command's help needs no importances.
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    evaluator = FanovaImportanceEvaluator(seed=0)
     shares = get_param_importances(study, evaluator=evaluator)
     ordered = sorted(shares.items(), key=lambda item: item[1])
     few = " only: mostly noise" if len(values) < FEW_FOR_IMPORTANCE else ""

@@ -7,7 +7,7 @@ from sweep.report._report import Cell, Column, Report, Table
 from sweep.report._spread import Spread
 from sweep.tracking import metrics
 from sweep.tracking.names import short_name
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 COLUMNS: Mapping[str, str] = {
     "accuracy": metrics.final(metrics.TEST_ACCURACY),

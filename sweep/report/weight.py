@@ -3,7 +3,7 @@
 from sweep.report._report import Report
 from sweep.report.table import ArmTable, spreads
 from sweep.tracking import metrics
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 TOLERANCE = 0.01
 """The rule of the presets, as a fraction of minival accuracy. Attributes play no part in it."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.backbones import pin_weights
 from core.config import TrainConfig
 from core.errors import ConfigError
 from sweep.spec._arms import Overrides
@@ -156,6 +155,9 @@ class SweepSpec:
     def _config(self, arm: str, overrides: Overrides, seed: int) -> TrainConfig:
         # The base's hash is that of the base's file.
         unpinned = {"weights_sha256": None} if "weights" in overrides else {}
+        # Imported here, with torch: a command's help needs no weights.
+        from core.backbones import pin_weights
+
         try:
             return pin_weights(self.base.replace({**unpinned, **overrides, "seed": seed}))
         except ConfigError as error:

@@ -13,6 +13,9 @@ OBJECTIVES = {
 }
 """What is maximised, by the flag's word."""
 
+SAMPLERS = ("tpe", "random")
+"""How points are suggested, by the flag's word."""
+
 SPACE_FILE = "space.json"
 
 

@@ -23,7 +23,8 @@ from sweep.tracking import metrics
 from sweep.tracking.connect import first_line, search_runs
 from sweep.tracking.names import short_name
 from sweep.tracking.plan import Plan
-from sweep.tracking.reader import PARENT_TAG, SweepResults
+from sweep.tracking.reader import PARENT_TAG
+from sweep.tracking.results import SweepResults
 
 REPORT_FOLDER = "report"
 """Folder of the report's files among the artifacts of the sweep's own run."""

@@ -33,7 +33,8 @@ from sweep.tracking.command import command_line
 from sweep.tracking.connect import first_line, search_runs
 from sweep.tracking.names import short_name, values_name
 from sweep.tracking.plan import Plan
-from sweep.tracking.reader import PARENT_TAG, PLAN_FILE, SweepResults, read_sweep
+from sweep.tracking.reader import PARENT_TAG, PLAN_FILE, read_sweep
+from sweep.tracking.results import SweepResults
 from sweep.tracking.rows import EpochRow
 
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)

@@ -8,7 +8,7 @@ from sweep.engine.store import TrialStore
 from sweep.spec import SweepSpec, TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
-from sweep.tracking.reader import FinishedTrial, SweepResults
+from sweep.tracking.results import FinishedTrial, SweepResults
 from sweep.tracking.rows import EpochRow
 from sweep.tracking.writer import SweepRuns
 

@@ -15,7 +15,8 @@ from sweep.spec import SweepSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT
 from sweep.tracking.publisher import publish
-from sweep.tracking.reader import PARENT_TAG, SweepResults
+from sweep.tracking.reader import PARENT_TAG
+from sweep.tracking.results import SweepResults
 from tests.sweep.command import run
 from tests.sweep.results import store_sweep
 

@@ -19,7 +19,8 @@ from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
 from sweep.tracking.objectives import SPACE_FILE, space_from_json, space_to_json
 from sweep.tracking.plan import Plan
-from sweep.tracking.reader import SweepResults, read_sweeps
+from sweep.tracking.reader import read_sweeps
+from sweep.tracking.results import SweepResults
 from sweep.tracking.writer import SweepRuns
 from tests.sweep.test_report_builds import column
 

@@ -11,7 +11,8 @@ from sweep.spec import SweepSpec, grid
 from sweep.tracking import metrics
 from sweep.tracking.connect import connect_to_read
 from sweep.tracking.plan import Plan
-from sweep.tracking.reader import PLAN_FILE, SweepResults, read_sweeps, sweep_names
+from sweep.tracking.reader import PLAN_FILE, read_sweeps, sweep_names
+from sweep.tracking.results import SweepResults
 from sweep.tracking.rows import EpochRow
 from tests.sweep.results import by_seed, store_sweep
 

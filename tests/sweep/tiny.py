@@ -8,7 +8,7 @@ from sweep.cli import Experiment, main
 from sweep.report import Column, Report, Table
 from sweep.spec import SweepSpec, grid
 from sweep.tracking import metrics
-from sweep.tracking.reader import SweepResults
+from sweep.tracking.results import SweepResults
 
 TINY = {
     "feature_dim": 8,
