@@ -6,10 +6,10 @@ import json
 from types import NoneType
 from typing import Any, NoReturn, get_args
 
-from core.config import FIELD_NAMES, TrainConfig
+from core.config import FIELD_NAMES, OPTION_NAMES, OPTION_TYPES, TrainConfig
 from core.errors import did_you_mean
 
-_FIELD_TYPES = {field.name: field.type for field in dataclasses.fields(TrainConfig)}
+_TYPES = {**{f.name: f.type for f in dataclasses.fields(TrainConfig)}, **OPTION_TYPES}
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -27,12 +27,13 @@ def add_set_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
         type=assignment,
         default=[],
         metavar="FIELD=VALUE",
-        help="change a field of TrainConfig, on top of the dataset's preset; may be repeated",
+        help="change a field of TrainConfig or a method's option, on top of the dataset's preset; "
+        "may be repeated",
     )
 
 
 def assignment(text: str) -> tuple[str, Any]:
-    """A field of TrainConfig and its new value, for `--set FIELD=VALUE`.
+    """A field of TrainConfig or a method's option and its new value, for `--set FIELD=VALUE`.
 
     Values are JSON or plain words, and Python's `None`, `True` and `False` as a config prints them.
     Where a field may be None, `none`, `None` and `null` all say so; elsewhere `none` is a word, as
@@ -41,16 +42,17 @@ def assignment(text: str) -> tuple[str, Any]:
     Raises
     ------
     argparse.ArgumentTypeError
-        If there is no such field.
+        If there is no such field or option.
     """
     key, separator, value = text.partition("=")
     if not separator:
         raise argparse.ArgumentTypeError(f"must be FIELD=VALUE, but got {text!r}")
-    if key not in FIELD_NAMES:
+    known = (*FIELD_NAMES, *OPTION_NAMES)
+    if key not in known:
         raise argparse.ArgumentTypeError(
-            f"{key!r} is no field of TrainConfig.{did_you_mean(key, FIELD_NAMES)}"
+            f"{key!r} is no field of TrainConfig.{did_you_mean(key, known)}"
         )
-    types = get_args(_FIELD_TYPES[key]) or (_FIELD_TYPES[key],)
+    types = get_args(_TYPES[key]) or (_TYPES[key],)
     if NoneType in types and value in ("none", "None"):
         return key, None
     if bool in types and value in ("True", "False"):

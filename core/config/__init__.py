@@ -1,5 +1,6 @@
 """What determines a training run, and the identity that names it."""
 
+from core.config._options import OPTION_NAMES, OPTION_TYPES
 from core.config._train_config import (
     FIELD_NAMES,
     MAX_BITS,
@@ -20,6 +21,8 @@ from core.config._train_config import (
 __all__ = [
     "FIELD_NAMES",
     "MAX_BITS",
+    "OPTION_NAMES",
+    "OPTION_TYPES",
     "WEIGHTS_SUFFIXES",
     "Activation",
     "Partition",

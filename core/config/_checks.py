@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Container
 from typing import Any, Literal, get_args, get_origin
 
 from core.errors import ConfigError
@@ -13,13 +14,17 @@ def require(holds: bool, rule: str, value: object) -> None:
         raise ConfigError(f"{rule}, but got {value!r}.")
 
 
-def check_types_and_choices(config: Any) -> None:
+def check_types_and_choices(config: Any, *, prefix: str = "", skip: Container[str] = ()) -> None:
     """Check every field of a frozen dataclass, and bring equal values to one form.
 
     Parameters
     ----------
     config
         The instance, from its `__post_init__`.
+    prefix
+        Written before a field's name in messages.
+    skip
+        Fields that are checked elsewhere.
 
     Raises
     ------
@@ -27,8 +32,10 @@ def check_types_and_choices(config: Any) -> None:
         If a value is not of its field's type or none of its choices.
     """
     for field in dataclasses.fields(config):
+        if field.name in skip:
+            continue
         value = getattr(config, field.name)
-        name = f"`{field.name}`"
+        name = f"`{prefix}{field.name}`"
         if get_origin(field.type) is Literal:
             choices = get_args(field.type)
             require(
@@ -50,6 +57,11 @@ def check_types_and_choices(config: Any) -> None:
         elif field.type in (int, int | None):
             accepted = _is_integer(value) or (value is None and field.type is not int)
             require(accepted, f"{name} must be an integer", value)
+        elif field.type == tuple[int, ...]:
+            # JSON and command lines have lists.
+            accepted = isinstance(value, list | tuple) and all(map(_is_integer, value))
+            require(accepted, f"{name} must be a list of integers", value)
+            object.__setattr__(config, field.name, tuple(value))
         else:
             raise TypeError(f"{name} has a type that is not checked here: {field.type!r}")
 

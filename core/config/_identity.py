@@ -4,10 +4,13 @@ A run is known by what differs from the defaults, after what cannot matter is le
 freezes the defaults, and for every field that is left out a run shows that it does not matter.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from core.config._options import plain
 
 if TYPE_CHECKING:
     from core.config._train_config import TrainConfig
@@ -20,14 +23,21 @@ _TRUNKS_WITH_A_WIDTH = ("conv", "mlp")
 
 
 def params(config: "TrainConfig") -> dict[str, Any]:
-    """The fields that a number of the run may depend on, with their values."""
-    values = config.to_dict()
-    if not config.has_sparsity_loss:
+    """The fields that a number of the run may depend on, and its method's options, as values."""
+    options = config.method_options
+    given = dict(config.options)
+    values = {
+        key: value
+        for key, value in config.to_dict().items()
+        if key not in options.unread and key not in given
+    }
+    if "sparsity_weight" in values and not config.has_sparsity_loss:
         values = {key: value for key, value in values.items() if key not in _OF_SPARSITY}
         values["sparsity_weight"] = 0.0
     if config.trunk not in _TRUNKS_WITH_A_WIDTH:
         del values["trunk_width"]
-    return values
+    own = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+    return {**values, **{f"{config.method}.{name}": plain(own[name]) for name in own}}
 
 
 def identity(config: "TrainConfig") -> dict[str, Any]:
@@ -40,8 +50,12 @@ def identity(config: "TrainConfig") -> dict[str, Any]:
     >>> TrainConfig(seed=3, sparsity_norm="l2", mask_probability=0).identity()
     {'schema': 1, 'seed': 3, 'sparsity_weight': 0.0}
     """
-    defaults = type(config)().to_dict()
-    changed = {key: value for key, value in params(config).items() if value != defaults[key]}
+    defaults, given = type(config)().to_dict(), dict(config.options)
+    changed = {
+        key: value
+        for key, value in params(config).items()
+        if (value != defaults[key] if key in defaults else key in given)
+    }
     return {"schema": SCHEMA, **changed}
 
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from core.config import _identity
 from core.config._checks import check_types_and_choices, require
+from core.config._options import OPTION_NAMES, checked_options, of_method, plain
+from core.config.options import OPTIONS, MethodOptions
 from core.errors import ConfigError, did_you_mean
 from core.image_options import Augmentation, ImageOptions
 
@@ -32,7 +34,9 @@ class TrainConfig:
     """Everything that a run's result depends on. The defaults are the paper's (section 6).
 
     The fields are flat on purpose: a search-space key, a command-line override, an MLflow param
-    and a field are the same word. `core.presets` holds the values that suit a bundled dataset.
+    and a field are the same word. What one method alone reads is an option of that method, written
+    with the method's name before it, such as ``jigsaw.whole_weight`` (`core.config.options`).
+    `core.presets` holds the values that suit a bundled dataset.
 
     Raises
     ------
@@ -44,6 +48,13 @@ class TrainConfig:
     >>> TrainConfig(mask_probability=0.3).num_levels
     16
     """
+
+    method: str = "intersection"
+    """What is trained, a name in `core.methods.METHODS`: "intersection" is Alg. 1."""
+
+    options: tuple[tuple[str, Any], ...] = ()
+    """Options of methods that differ from their defaults, as sorted pairs of dotted name and value.
+    `replace` takes them by name, as it takes fields."""
 
     dataset: str = "digits"
     """Name in `core.data.DATASETS`."""
@@ -181,7 +192,13 @@ class TrainConfig:
     Changes results in the last bits alone."""
 
     def __post_init__(self) -> None:
-        check_types_and_choices(self)
+        check_types_and_choices(self, skip=("options",))
+        require(
+            self.method in OPTIONS,
+            f"`method` must be one of {', '.join(map(repr, OPTIONS))}",
+            self.method,
+        )
+        object.__setattr__(self, "options", checked_options(dict(self.options)))
         for name in _POSITIVE_INTEGERS:
             require(getattr(self, name) >= 1, f"`{name}` must be at least 1", getattr(self, name))
         for name in _NON_NEGATIVE:
@@ -228,12 +245,21 @@ class TrainConfig:
             augmentation=self.augmentation,
         )
 
+    @property
+    def method_options(self) -> MethodOptions:
+        """The options of the method that is trained."""
+        return OPTIONS[self.method](**of_method(self.method, dict(self.options)))
+
     def to_dict(self) -> dict[str, Any]:
-        """All fields, in order, as plain values that JSON can hold."""
-        return dataclasses.asdict(self)
+        """All fields, in order, and the options that were changed, as values that JSON can hold."""
+        fields = {name: getattr(self, name) for name in field_names(type(self))}
+        return {**fields, **{name: plain(value) for name, value in self.options}}
 
     def params(self) -> dict[str, Any]:
-        """The fields that a number of the run may depend on: equal for configs of one hash."""
+        """The fields and options that a number of the run may depend on.
+
+        Equal for configs of one hash. Of options, all those of the method that is trained.
+        """
         return _identity.params(self)
 
     def identity(self) -> dict[str, Any]:
@@ -256,19 +282,28 @@ class TrainConfig:
         return self.sparsity_weight > 0 and self.mask_probability > 0
 
     def replace(self, overrides: Mapping[str, Any]) -> "TrainConfig":
-        """Return a copy with some fields changed; an unknown key is refused.
+        """Return a copy with some fields and options changed; an unknown key is refused.
 
         Raises
         ------
         ConfigError
-            If a key is no field, or a value is not legal.
+            If a key is neither field nor option, or a value is not legal.
+
+        Examples
+        --------
+        >>> TrainConfig(method="jigsaw").replace({"jigsaw.whole_weight": 1}).identity()
+        {'schema': 1, 'method': 'jigsaw', 'jigsaw.whole_weight': 1.0}
         """
+        names = field_names(type(self))
         for key in overrides:
-            if key not in FIELD_NAMES:
-                raise ConfigError(
-                    f"{key!r} is no field of TrainConfig.{did_you_mean(key, FIELD_NAMES)}"
-                )
-        return dataclasses.replace(self, **overrides)
+            if key not in names and key not in OPTION_NAMES:
+                hint = did_you_mean(key, (*names, *OPTION_NAMES))
+                raise ConfigError(f"{key!r} is no field of TrainConfig.{hint}")
+        fields = {key: value for key, value in overrides.items() if key in names}
+        options = {key: value for key, value in overrides.items() if key not in names}
+        if options:
+            fields["options"] = tuple({**dict(self.options), **options}.items())
+        return dataclasses.replace(self, **fields)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
@@ -276,7 +311,13 @@ class TrainConfig:
         return cls().replace(values)
 
 
-FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(TrainConfig))
+def field_names(config: type[TrainConfig]) -> tuple[str, ...]:
+    """Fields as they are written; options have names of their own."""
+    return tuple(f.name for f in dataclasses.fields(config) if f.name != "options")
+
+
+FIELD_NAMES: tuple[str, ...] = field_names(TrainConfig)
+"""All fields but `options`, whose content is written by dotted name (`OPTION_NAMES`)."""
 
 _POSITIVE_INTEGERS = (
     "trunk_width",

@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from core.config import FIELD_NAMES, TrainConfig
+from core.config import TrainConfig
 from core.errors import ConfigError
 from core.extractor._inputs import Images, VectorScaling, as_images
 from core.extractor._matches import attribute_matches, binarize, matched
@@ -258,12 +258,11 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
             together.
         """
         trained = TrainedExtractor.load(path, device=device)
-        config, defaults = trained.config, TrainConfig()
+        config, defaults = trained.config, TrainConfig().to_dict()
         other = {
-            name: getattr(config, name)
-            for name in FIELD_NAMES
-            if name not in (*_CONFIG_PARAMS, *_OWN_FIELDS)
-            and getattr(config, name) != getattr(defaults, name)
+            name: value
+            for name, value in config.to_dict().items()
+            if name not in (*_CONFIG_PARAMS, *_OWN_FIELDS) and value != defaults.get(name)
         }
         extractor = cls(
             **{name: getattr(config, name) for name in _CONFIG_PARAMS},

@@ -1,12 +1,14 @@
 """Settings: the paper's defaults, what is refused, and the hash that names a trial."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 
 import pytest
 
-from core.config import TrainConfig
+from core.config import FIELD_NAMES, TrainConfig
+from core.config.options import OPTIONS, JigsawOptions
 from core.data import DATASETS
 from core.errors import ConfigError
 from core.presets import PRESETS, preset_config
@@ -48,6 +50,13 @@ def test_defaults_are_the_papers() -> None:
         ({"weights": "imagenet"}, "`weights` must be None, 'hub', 'lite0' or the path of a file"),
         ({"weights_sha256": "0" * 64}, "must be None where `weights` names no file"),
         ({"weights": "w.pth", "weights_sha256": "0f"}, "must be 64 hexadecimal digits"),
+        ({"method": "jigsw"}, "`method` must be one of 'intersection', 'jigsaw', but got 'jigsw'"),
+        ({"jigsaw.whole_wieght": 1}, "'jigsaw.whole_wieght' is no .* mean 'jigsaw.whole_weight'"),
+        ({"jigsaw.whole_weight": 0}, "`jigsaw.whole_weight` must be above 0, but got 0.0"),
+        ({"jigsaw.whole_weight": "x"}, "`jigsaw.whole_weight` must be a finite number"),
+        ({"jigsaw.pieces_per_side": [2, 2]}, "must be three numbers of at least 1, one a stage"),
+        ({"jigsaw.pieces_per_side": 4}, "`jigsaw.pieces_per_side` must be a list of integers"),
+        ({"options": ()}, "'options' is no field"),
         ({"sparsity_weigth": 1.0}, "'sparsity_weigth' is no field .* mean 'sparsity_weight'"),
     ],
 )
@@ -64,6 +73,7 @@ def test_hash_depends_on_values_alone() -> None:
 
 
 DEFAULTS = {
+    "method": "intersection",
     "dataset": "digits",
     "split_seed": 0,
     "seed": 0,
@@ -129,6 +139,38 @@ def test_a_field_that_is_added_changes_no_hash_until_it_is_set() -> None:
 
     assert Later(seed=2).hash == TrainConfig(seed=2).hash
     assert Later(seed=2, added="x").hash != TrainConfig(seed=2).hash
+
+
+def test_options_are_those_of_their_method() -> None:
+    config = TrainConfig(method="jigsaw").replace({"jigsaw.pieces_per_side": [4, 2, 1]})
+    assert config.method_options == JigsawOptions(pieces_per_side=(4, 2, 1))
+    assert config.identity() == {
+        "schema": 1,
+        "method": "jigsaw",
+        "jigsaw.pieces_per_side": [4, 2, 1],
+    }
+    assert config.params()["jigsaw.whole_weight"] == 2.0
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    # Another method's options and fields that a method does not read are no part of a run.
+    other = config.replace({"method": "intersection"})
+    assert other.hash == TrainConfig().hash
+    assert not any("." in name for name in other.params())
+    assert config.replace({"max_depth": 3, "sparsity_weight": 0.0}).hash == config.hash
+    assert "max_depth" not in config.params()
+
+
+def test_an_option_with_its_default_is_no_change() -> None:
+    config = TrainConfig(method="jigsaw")
+    assert config.replace({"jigsaw.whole_weight": 2}) == config
+    assert config.replace({"jigsaw.whole_weight": 3}).replace({"jigsaw.whole_weight": 2}) == config
+    assert hash(config.replace({"jigsaw.pieces_per_side": [4, 4, 4]})) is not None
+
+
+def test_every_method_has_options_and_reads_real_fields() -> None:
+    for name, options in OPTIONS.items():
+        assert options.method == name
+        assert options.unread <= set(FIELD_NAMES) - {"method", "seed", "dataset"}
+        assert TrainConfig(method=name).method_options == options()
 
 
 def test_hash_is_the_same_in_a_new_process() -> None:

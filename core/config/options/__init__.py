@@ -1,0 +1,15 @@
+"""Each method's own options, by the method's name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from core.config.options._base import MethodOptions
+from core.config.options._intersection import IntersectionOptions
+from core.config.options._jigsaw import JigsawOptions
+
+__all__ = ["OPTIONS", "IntersectionOptions", "JigsawOptions", "MethodOptions"]
+
+OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
+    {"intersection": IntersectionOptions, "jigsaw": JigsawOptions}
+)
+"""`core.methods` has the method of each name; a test holds the two together."""
