@@ -1,7 +1,6 @@
 """What commands share: `--set FIELD=VALUE`."""
 
 import argparse
-import dataclasses
 
 import pytest
 
@@ -21,12 +20,18 @@ def test_none_stays_a_word_where_a_field_cannot_be_left_open() -> None:
     assert assignment("augmentation=none") == ("augmentation", "none")
 
 
-@pytest.mark.parametrize("name", ["", *PRESETS])
-def test_every_field_is_taken_as_it_is_printed(name: str) -> None:
-    config = preset_config(name) if name else TrainConfig()
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        assert assignment(f"{field.name}={value}") == (field.name, value)
+@pytest.mark.parametrize("dataset", ["", *PRESETS])
+def test_every_field_is_taken_as_it_is_printed(dataset: str) -> None:
+    config = preset_config(dataset) if dataset else TrainConfig()
+    for name, value in config.to_dict().items():
+        assert assignment(f"{name}={value}") == (name, value)
+
+
+def test_an_option_is_taken_by_its_dotted_name() -> None:
+    assert assignment("jigsaw.pieces_per_side=[4, 2, 1]") == ("jigsaw.pieces_per_side", [4, 2, 1])
+    assert assignment("jigsaw.whole_weight=3") == ("jigsaw.whole_weight", 3)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"mean 'jigsaw\.whole_weight'"):
+        assignment("jigsaw.whole_wieght=3")
 
 
 def test_assignments_gather_and_a_mistyped_field_is_refused(
