@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.algorithm import fit
 from core.config import TrainConfig
 from core.data import Dataset, Split, load_dataset
+from core.methods import create_state
+from core.methods.intersection import Intersection
 from core.pairs import Pairs
 from core.presets import preset_config
-from core.state import TrainState
+from core.training import fit
 from core.tree import DecisionTree, fit_tree
 
 SETS = ("digits", "field_guide", "cub-sized")
@@ -76,12 +77,15 @@ PARTS = ("data", "F", "quantizer", "G", "tree", "rest", "validation")
 
 def _epoch_seconds(dataset: Dataset, config: TrainConfig, pairs: Pairs) -> dict[str, float]:
     """Seconds by part of the second epoch: the first one also compiles and warms up."""
-    state = TrainState.create(
+    state = create_state(
         config, in_channels=dataset.image_shape[0], num_classes=dataset.num_classes
     )
-    epochs = fit(state, dataset, pairs=pairs)
+    method = state.method
+    assert isinstance(method, Intersection)
+    method.pairs = pairs
+    epochs = fit(state, dataset)
     next(epochs)
-    model = state.model
+    model = method.model
     with (
         _forward_seconds(model.trunk, model.projection) as extractor,
         _forward_seconds(model.quantizer) as quantizer,

@@ -23,14 +23,14 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.algorithm import fit
 from core.config import TrainConfig
 from core.data import Dataset, load_dataset
 from core.data.archives import Archive
 from core.data.packed import pack
+from core.methods import create_state
 from core.model import IntersectionModel, build_model
 from core.presets import preset_config
-from core.state import TrainState
+from core.training import fit
 
 CONFIG = preset_config("cub").replace({"weights": None, "num_epochs": 2, "drops_to_stop": None})
 NUM_CLASSES = 200
@@ -56,7 +56,7 @@ def main() -> None:
 
 def _time_steps(dataset: Dataset) -> None:
     """Print the seconds of a step of the second epoch, by part."""
-    state = TrainState.create(CONFIG, in_channels=3, num_classes=NUM_CLASSES)
+    state = create_state(CONFIG, in_channels=3, num_classes=NUM_CLASSES)
     steps = -(-len(dataset.train) // CONFIG.batch_size)
     print(f"{len(dataset.train)} images, {steps} steps an epoch, from random weights")
     for result in fit(state, dataset):

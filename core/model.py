@@ -8,19 +8,14 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from core.backbones import (
-    build_trunk,
-    compile_trunk,
-    forward_in_parts,
-    freeze_stages,
-    keep_frozen,
-)
+from core.backbones import forward_in_parts, keep_frozen, trunk_of
 from core.config import TrainConfig
 from core.quantize import UniformQuantizer
+from core.recognizer import Recognition, Recognizer
 
 
 class Prediction(NamedTuple):
-    """What the network says of a batch."""
+    """What the network says of a batch, as training sees it."""
 
     levels_BN: Tensor
     """q(F(x)): whole numbers from 0 to 2^r - 1, in a float dtype."""
@@ -29,7 +24,7 @@ class Prediction(NamedTuple):
     """G's output before the softmax."""
 
 
-class IntersectionModel(nn.Module):
+class IntersectionModel(Recognizer):
     """H_net = G o q o F (section 5).
 
     Parameters
@@ -65,28 +60,16 @@ class IntersectionModel(nn.Module):
         load_weights: bool = True,
     ) -> None:
         super().__init__()
-        self.feature_dim = config.feature_dim
+        self.feature_dim: int = config.feature_dim
+        self.num_levels = config.num_levels
         self.num_classes = num_classes
         self.precision = config.precision
         self.accumulation_steps = config.accumulation_steps
         self.channels_last = config.channels_last
         self.frozen_stages = config.frozen_stages
-        trunk, trunk_dim = build_trunk(
-            config.trunk,
-            in_channels=in_channels,
-            width=config.trunk_width,
-            norm=config.trunk_norm,
-            weights=config.weights if load_weights else None,
-            weights_sha256=config.weights_sha256,
-        )
-        freeze_stages(trunk, config.frozen_stages)
-        if config.channels_last:
-            trunk.to(memory_format=torch.channels_last)
-        if config.compile:
-            compile_trunk(trunk)
-        self.trunk = trunk
+        self.trunk = trunk_of(config, in_channels=in_channels, load_weights=load_weights)
         self.projection = nn.Sequential(
-            nn.Linear(trunk_dim, config.feature_dim, bias=False),
+            nn.Linear(self.trunk.num_features, config.feature_dim, bias=False),
             # All features share the quantizer's range, so each is brought to the same scale first.
             nn.BatchNorm1d(config.feature_dim)
             if config.trunk_norm == "batch"
@@ -102,9 +85,7 @@ class IntersectionModel(nn.Module):
 
     def features(self, images_BCHW: Tensor) -> Tensor:
         """F(x): real-valued features (B, N), float32. Images are uint8, or floats in [0, 1]."""
-        x_BCHW = normalize_images(images_BCHW)
-        if self.channels_last:
-            x_BCHW = x_BCHW.contiguous(memory_format=torch.channels_last)
+        x_BCHW = normalize_images(images_BCHW, channels_last=self.channels_last)
         with torch.autocast(
             x_BCHW.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         ):
@@ -129,6 +110,11 @@ class IntersectionModel(nn.Module):
         levels_BN = self.levels(images_BCHW)
         return Prediction(levels_BN, self.classify(levels_BN))
 
+    def recognize(self, images_BCHW: Tensor) -> Recognition:
+        """Levels in a float dtype, and the softmax of G's logits."""
+        levels_BN, logits_BK = self(images_BCHW)
+        return Recognition(levels_BN, logits_BK.softmax(1))
+
     def train(self, mode: bool = True) -> Self:
         """Set training or evaluation mode; the trunk's frozen stages stay in evaluation mode."""
         super().train(mode)
@@ -150,13 +136,19 @@ class IntersectionModel(nn.Module):
         ]
 
 
-def normalize_images(images_BCHW: Tensor) -> Tensor:
+def normalize_images(images_BCHW: Tensor, *, channels_last: bool = False) -> Tensor:
     """Images as a trunk takes them: mean and standard deviation 0.5, as in PMG, so in [-1, 1].
 
-    Images are uint8, or floats in [0, 1].
+    Parameters
+    ----------
+    images_BCHW
+        uint8, or floats in [0, 1].
+    channels_last
+        How the result lies in memory; see `TrainConfig.channels_last`.
     """
     x_BCHW = images_BCHW.float() / 255 if images_BCHW.dtype == torch.uint8 else images_BCHW
-    return (x_BCHW - 0.5) / 0.5
+    x_BCHW = (x_BCHW - 0.5) / 0.5
+    return x_BCHW.contiguous(memory_format=torch.channels_last) if channels_last else x_BCHW
 
 
 def build_model(

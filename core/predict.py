@@ -12,7 +12,7 @@ import torch
 
 from core.data import Split
 from core.distributed import rank, sum_over_workers, world_size
-from core.model import IntersectionModel
+from core.recognizer import Recognizer
 
 _CHUNK = 512
 _CHUNK_VALUES = 1 << 24
@@ -25,16 +25,18 @@ _CHUNK_VALUES_CPU = 1 << 20
 class SplitOutputs:
     """A network's outputs for all samples of a split, in evaluation mode."""
 
-    levels_ND: npt.NDArray[np.uint8]
+    levels_ND: npt.NDArray[np.uint8] | None
+    """None for a method without levels."""
+
     probabilities_NK: npt.NDArray[np.float32]
 
 
-def predict_split(model: IntersectionModel, split: Split) -> SplitOutputs:
+def predict_split(model: Recognizer, split: Split) -> SplitOutputs:
     """Run the network over a split in evaluation mode; the mode is put back afterwards."""
     return _predict(model, split, rank=0, world_size=1)
 
 
-def predict_over_workers(model: IntersectionModel, split: Split) -> SplitOutputs:
+def predict_over_workers(model: Recognizer, split: Split) -> SplitOutputs:
     """`predict_split`, with its work shared by the workers.
 
     Every worker has the same weights, calls this on the same split, and gets the outputs for all of
@@ -43,25 +45,30 @@ def predict_over_workers(model: IntersectionModel, split: Split) -> SplitOutputs
     return _predict(model, split, rank=rank(), world_size=world_size())
 
 
-def _predict(model: IntersectionModel, split: Split, *, rank: int, world_size: int) -> SplitOutputs:
+def _predict(model: Recognizer, split: Split, *, rank: int, world_size: int) -> SplitOutputs:
     device = next(model.parameters()).device
     mine = _chunks(split, on_cpu=device.type == "cpu")[rank::world_size]
-    levels_ND = torch.zeros(len(split), model.feature_dim, dtype=torch.uint8, device=device)
+    levels_ND: torch.Tensor | None = None
+    if model.feature_dim is not None:
+        levels_ND = torch.zeros(len(split), model.feature_dim, dtype=torch.uint8, device=device)
     probabilities_NK = torch.zeros(len(split), model.num_classes, device=device)
     was_training = model.training
     model.eval()
     with torch.inference_mode():
         for rows, images_BCHW in zip(mine, split.images.batches(mine), strict=True):
-            prediction = model(images_BCHW.to(device))
+            levels_BD, probabilities_BK = model.recognize(images_BCHW.to(device))
             chunk = slice(int(rows[0]), int(rows[-1]) + 1)
-            levels_ND[chunk] = prediction.levels_BN.to(torch.uint8)
-            probabilities_NK[chunk] = prediction.logits_BK.softmax(1)
+            if levels_ND is not None and levels_BD is not None:
+                levels_ND[chunk] = levels_BD.to(torch.uint8)
+            probabilities_NK[chunk] = probabilities_BK
     model.train(was_training)
     if world_size > 1:
         # All but one worker have 0 in a row, and adding that changes no bit.
-        levels_ND, probabilities_NK = map(sum_over_workers, (levels_ND, probabilities_NK))
+        probabilities_NK = sum_over_workers(probabilities_NK)
+        levels_ND = None if levels_ND is None else sum_over_workers(levels_ND)
     return SplitOutputs(
-        levels_ND=levels_ND.cpu().numpy(), probabilities_NK=probabilities_NK.cpu().numpy()
+        levels_ND=None if levels_ND is None else levels_ND.cpu().numpy(),
+        probabilities_NK=probabilities_NK.cpu().numpy(),
     )
 
 

@@ -24,7 +24,7 @@ def test_the_wheel_holds_every_module_and_imports(tmp_path: Path) -> None:
         for path in (ROOT / package).rglob("*.py")
     }
     assert packed == written
-    code = "import core.algorithm, sweep.search, sweep.ablation_p; print(core.__file__)"
+    code = "import core.training, sweep.search, sweep.ablation_p; print(core.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path / "site",

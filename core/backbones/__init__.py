@@ -1,6 +1,6 @@
 """F's trunks: from images to a vector of pooled features."""
 
-from core.backbones._build import build_trunk, check_backbone, check_trunk
+from core.backbones._build import build_trunk, check_backbone, check_trunk, trunk_of
 from core.backbones._compile import compile_trunk
 from core.backbones._conv import ConvTrunk
 from core.backbones._freeze import freeze_stages, keep_frozen
@@ -25,4 +25,5 @@ __all__ = [
     "freeze_stages",
     "keep_frozen",
     "pin_weights",
+    "trunk_of",
 ]

@@ -5,6 +5,7 @@ import functools
 import torch
 from torch import nn
 
+from core.backbones._compile import compile_trunk
 from core.backbones._conv import ConvTrunk
 from core.backbones._freeze import freeze_stages
 from core.backbones._pmg import PMGTrunk
@@ -94,6 +95,39 @@ def build_trunk(
         )
     trunk.loaded_weights = file.record() if file else None
     return trunk, trunk.num_features
+
+
+def trunk_of(config: TrainConfig, *, in_channels: int, load_weights: bool = True) -> Trunk:
+    """Make a config's trunk, with its first weights, frozen stages, memory format and compiler.
+
+    Parameters
+    ----------
+    config
+        Of the run.
+    in_channels
+        Channels of the images.
+    load_weights
+        Whether to load what `config.weights` names. False where a trained state follows.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `build_trunk`; and if the trunk cannot be frozen or compiled as the config says.
+    """
+    trunk, _ = build_trunk(
+        config.trunk,
+        in_channels=in_channels,
+        width=config.trunk_width,
+        norm=config.trunk_norm,
+        weights=config.weights if load_weights else None,
+        weights_sha256=config.weights_sha256,
+    )
+    freeze_stages(trunk, config.frozen_stages)
+    if config.channels_last:
+        trunk.to(memory_format=torch.channels_last)
+    if config.compile:
+        compile_trunk(trunk)
+    return trunk
 
 
 def check_trunk(name: str) -> None:

@@ -226,7 +226,7 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
                 f"AttributeExtractor needs samples of at least 2 classes, but y has one class, "
                 f"{classes[0]!r}."
             )
-        state, tree = train(
+        model, tree, minival_accuracies = train(
             config,
             X,
             labels_N.astype(np.int64),
@@ -237,14 +237,14 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
         self._take(
             TrainedExtractor(
                 config=config,
-                model=state.model.eval(),
+                model=model.eval(),
                 tree=tree,
                 classes=classes,
                 input_shape=X.shape[1:],
                 scaling=scaling,
             )
         )
-        self.minival_accuracies_ = list(state.minival_accuracies)
+        self.minival_accuracies_ = minival_accuracies
         return self
 
     @classmethod
@@ -432,6 +432,8 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
         probabilities_NK = outputs.probabilities_NK.astype(np.float64)
         # float32's rows sum to 1 within its own precision only.
         probabilities_NK /= probabilities_NK.sum(axis=1, keepdims=True)
+        if outputs.levels_ND is None:
+            raise TypeError("The network must have levels.")
         return outputs.levels_ND, probabilities_NK
 
     def _as_samples(self, X: Any) -> Images:

@@ -1,4 +1,4 @@
-"""Alg. 1 on arrays: minival is cut off, and `core.algorithm.fit` does the rest.
+"""Alg. 1 on arrays: minival is cut off, and `core.training.fit` does the rest.
 
 Shape letters: N samples.
 """
@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.algorithm import fit
 from core.config import TrainConfig
 from core.data import Dataset, Split
 from core.data.splits import stratified_holdout
 from core.errors import ConfigError, DataError
 from core.extractor._inputs import Images
-from core.state import TrainState
+from core.methods import create_state
+from core.model import IntersectionModel
+from core.training import fit
 from core.tree import DecisionTree
 
 Rows = npt.NDArray[np.int64]
@@ -28,14 +29,18 @@ def train(
     class_names: tuple[str, ...],
     validation_fraction: float,
     device: torch.device | str,
-) -> tuple[TrainState, DecisionTree]:
-    """Run Alg. 1 to its end; the state then holds the reported epoch's weights, beside its tree.
+) -> tuple[IntersectionModel, DecisionTree, list[float]]:
+    """Run Alg. 1 to its end: the reported epoch's network and tree, and minival by epoch.
 
     Raises
     ------
     ConfigError, DataError
-        If minival cannot be cut off; see `holdout`.
+        If minival cannot be cut off; see `holdout`. If the config names another method.
     """
+    if config.method != "intersection":
+        raise ConfigError(
+            f"`method` must be 'intersection' for an AttributeExtractor, but is {config.method!r}."
+        )
     train_rows, minival_rows = holdout(labels_N, validation_fraction, config=config)
     dataset = Dataset(
         name=config.dataset,
@@ -45,7 +50,7 @@ def train(
         minival=as_split(images_NCHW[minival_rows], labels_N[minival_rows]),
         test=as_split(images_NCHW[:0], labels_N[:0]),
     )
-    state = TrainState.create(
+    state = create_state(
         config,
         in_channels=images_NCHW.shape[1],
         num_classes=len(class_names),
@@ -53,9 +58,10 @@ def train(
     )
     for _ in fit(state, dataset):
         pass
-    if state.tree is None:
-        raise RuntimeError("A finished run has a tree.")
-    return state, state.tree
+    model = state.model
+    if not isinstance(model, IntersectionModel) or state.tree is None:
+        raise RuntimeError("A finished run of Alg. 1 has its network and a tree.")
+    return model, state.tree, list(state.minival_accuracies)
 
 
 def as_split(images_NCHW: Images, labels_N: Labels | None = None) -> Split:

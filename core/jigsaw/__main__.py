@@ -11,9 +11,9 @@ from pathlib import Path
 from core.command import OneLineParser, add_set_argument
 from core.data import DATASETS, load_dataset
 from core.errors import CoreError
-from core.jigsaw._file import pretrain_to_file
-from core.jigsaw._pretrain import JigsawEpoch
+from core.jigsaw._file import pretrain_to_file, trunk_of
 from core.presets import preset_config
+from core.training import EpochResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,14 +39,14 @@ def _run(options: argparse.Namespace) -> None:
     state = pretrain_to_file(
         config, dataset, options.output, device=options.device, on_epoch=_say_epoch
     )
-    loaded = state.trunk.loaded_weights
+    loaded = trunk_of(state).loaded_weights
     if loaded and loaded.left_out:
         _say(f"Of {loaded.path} these were left out: {', '.join(loaded.left_out)}")
     _say(f"{options.output}: weights of trunk={config.trunk}, for weights={options.output}")
 
 
-def _say_epoch(result: JigsawEpoch) -> None:
-    losses = " ".join(f"{loss:.4f}" for loss in result.losses)
+def _say_epoch(result: EpochResult) -> None:
+    losses = " ".join(f"{loss:.4f}" for loss in result.losses.values())
     _say(f"epoch {result.epoch}: losses {losses}, minival accuracy {result.minival_accuracy:.4f}")
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from core.backbones import PMGTrunk
 from core.config import TrainConfig
 from core.data import Dataset
 from core.errors import ConfigError, DataError
-from core.jigsaw._pretrain import JigsawEpoch, JigsawState, pretrain_jigsaw
+from core.methods import create_state
+from core.methods.jigsaw import JigsawModel
+from core.training import EpochResult, TrainState, fit
 
 
 def pretrain_to_file(
@@ -19,8 +22,8 @@ def pretrain_to_file(
     out: Path,
     *,
     device: torch.device | str = "cpu",
-    on_epoch: Callable[[JigsawEpoch], None] = lambda result: None,
-) -> JigsawState:
+    on_epoch: Callable[[EpochResult], None] = lambda result: None,
+) -> TrainState:
     """Pretrain a trunk and write its weights, for `weights=FILE`.
 
     After each epoch all of it is saved beside the file, under the suffix ".checkpoint.pt"; the same
@@ -29,9 +32,10 @@ def pretrain_to_file(
     Parameters
     ----------
     config
-        As `JigsawState` takes it.
+        With a PMG trunk. It is trained by the method "jigsaw", whichever it names, and for all of
+        its epochs, as PMG's authors do.
     dataset
-        As `pretrain_jigsaw` takes it.
+        `train` is trained on, `minival` is scored.
     out
         A path that ends in .safetensors, in a folder that exists.
     device
@@ -51,7 +55,8 @@ def pretrain_to_file(
             "The file to write must end in .safetensors and lie in a folder that exists, but is "
             f"{str(out)!r}."
         )
-    state = JigsawState(
+    config = config.replace({"method": "jigsaw", "drops_to_stop": None})
+    state = create_state(
         config,
         in_channels=dataset.image_shape[0],
         num_classes=dataset.num_classes,
@@ -66,15 +71,22 @@ def pretrain_to_file(
                 "to another file."
             )
         state.load_state_dict(saved["state"])
-    for result in pretrain_jigsaw(state, dataset):
+    for result in fit(state, dataset):
         values = {"state": state.state_dict(), "fingerprint": dataset.fingerprint}
         _write(checkpoint, lambda path, values=values: torch.save(values, path))  # type: ignore[misc]
         on_epoch(result)
-    weights = {name: tensor.cpu().contiguous() for name, tensor in state.trunk.state_dict().items()}
+    weights = {name: t.cpu().contiguous() for name, t in trunk_of(state).state_dict().items()}
     metadata = {"config": json.dumps(config.to_dict()), "dataset": dataset.fingerprint}
     _write(out, lambda path: save_file(weights, path, metadata=metadata))
     checkpoint.unlink(missing_ok=True)
     return state
+
+
+def trunk_of(state: TrainState) -> PMGTrunk:
+    """The trunk that a state of the method "jigsaw" trains."""
+    if not isinstance(state.model, JigsawModel):
+        raise TypeError(f"The state trains {state.config.method!r}.")
+    return state.model.trunk
 
 
 def _write(path: Path, save: Callable[[Path], None]) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from core.backbones import check_backbone
 from core.config import TrainConfig
+from core.methods import check_method
 from sweep.engine.data import Fingerprints
 from sweep.engine.drive import Drive, ListSearcher, drive
 from sweep.engine.options import RunOptions
@@ -95,6 +96,7 @@ def check_configs(configs: Iterable[TrainConfig], options: RunOptions) -> None:
     without_seed = dict.fromkeys(config.replace({"seed": 0}) for config in configs)
     options.data.check(without_seed)
     for config in without_seed:
+        check_method(config)
         check_backbone(config)
         options.placement.check_batch_statistics(config)
 

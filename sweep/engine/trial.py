@@ -4,7 +4,6 @@
 make one and call `advance` until it is done.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Mapping
@@ -12,25 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet
 import torch
 
-from core.algorithm import EpochResult, fit
 from core.config import TrainConfig
-from core.data import Dataset
 from core.distributed import rank, world_size
 from core.evaluation import Evaluation, evaluate
-from core.extractor import TrainedExtractor, attribute_matches
-from core.state import TrainState
-from core.tree import DecisionTree, draw_tree, to_text
+from core.extractor.artifacts import write_artifacts
+from core.methods import create_state
+from core.training import EpochResult, fit
 from sweep.engine.data import DataKey, DataPlaces, check_same_data, data_key
 from sweep.engine.placement import Placement
 from sweep.engine.store import TrialStore
 from sweep.tracking import metrics
 from sweep.tracking.rows import EpochRow, TrialReport
-
-PICTURED_DEPTH = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +61,7 @@ class TrialRun:
         self._store = TrialStore.of(
             settings.storage, settings.sweep_id, config.hash, self._dataset.fingerprint
         )
-        self._state = TrainState.create(
+        self._state = create_state(
             config,
             in_channels=self._dataset.image_shape[0],
             num_classes=self._dataset.num_classes,
@@ -108,19 +101,12 @@ class TrialRun:
         is_held = not result.is_last or self._state.reported_epoch == result.epoch
         evaluation = evaluate(
             self._state.model,
-            self._tree,
+            self._state.tree,
             self._dataset,
             minival=result.minival if is_held else None,
         )
         self._rows.append(_row(result, evaluation if is_held else None))
         return evaluation
-
-    @property
-    def _tree(self) -> DecisionTree:
-        tree = self._state.tree
-        if tree is None:
-            raise RuntimeError("After an epoch there is a tree.")
-        return tree
 
     def _checkpoint(self, evaluation: Evaluation) -> None:
         if rank() != 0:
@@ -145,57 +131,26 @@ class TrialRun:
             **{metrics.final(key): value for key, value in row.values.items()},
             metrics.REPORTED_EPOCH: float(row.epoch),
             metrics.TRAIN_SECONDS: sum(
-                row.values[key] for row in self._rows for key in metrics.SECONDS
+                row.values.get(key, 0.0) for row in self._rows for key in metrics.SECONDS
             ),
         }
 
     def _write_artifacts(self, evaluation: Evaluation) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            write_artifacts(Path(folder), self._state, self._tree, evaluation, self._dataset)
+            write_artifacts(Path(folder), self._state, evaluation, self._dataset)
             self._store.put_artifacts(Path(folder))
 
 
-def write_artifacts(
-    folder: Path, state: TrainState, tree: DecisionTree, evaluation: Evaluation, dataset: Dataset
-) -> None:
-    """Write what a run leaves behind: config, weights, tree in three forms, attribute table.
-
-    `core.AttributeExtractor.load` reads the folder.
-    """
-    TrainedExtractor(
-        config=state.config,
-        model=state.model,
-        tree=tree,
-        classes=np.array(dataset.class_names),
-        input_shape=dataset.image_shape,
-        matches=attribute_matches(evaluation.fidelity, dataset.attribute_names),
-    ).write(folder)
-    (folder / "config.json").write_text(json.dumps(state.config.to_dict(), indent=2))
-    (folder / "tree.txt").write_text(to_text(tree, class_names=dataset.class_names))
-    figure = draw_tree(tree, class_names=dataset.class_names, max_depth=PICTURED_DEPTH)
-    figure.savefig(folder / "tree.png", dpi=80)
-    pyarrow.parquet.write_table(
-        evaluation.fidelity.table(dataset.attribute_names), folder / "attributes.parquet"
-    )
-
-
 def _row(result: EpochResult, evaluation: Evaluation | None) -> EpochRow:
-    values = {
-        metrics.LABEL_LOSS: result.label_loss,
-        metrics.TREE_LOSS: result.tree_loss,
-        metrics.SPARSITY_LOSS: result.sparsity_loss,
-        metrics.MINIVAL_ACCURACY: result.minival_accuracy,
-        metrics.TREE_DEPTH: float(result.tree.depth),
-        metrics.TREE_LEAVES: float(result.tree.num_leaves),
-        **{f"seconds_{part}": seconds for part, seconds in result.seconds.items()},
-        **(evaluation.scalars() if evaluation else {}),
-    }
-    return EpochRow(
-        epoch=result.epoch,
-        timestamp_ms=int(time.time() * 1000),
-        # A sweep arm without the tree has no tree loss: no number, rather than NaN.
-        values={key: value for key, value in values.items() if value == value},
-    )
+    values = {metrics.loss(name): value for name, value in result.losses.items()}
+    values[metrics.MINIVAL_ACCURACY] = result.minival_accuracy
+    if result.tree is not None:
+        values[metrics.TREE_DEPTH] = float(result.tree.depth)
+        values[metrics.TREE_LEAVES] = float(result.tree.num_leaves)
+    values |= {metrics.seconds(part): value for part, value in result.seconds.items()}
+    if evaluation is not None:
+        values |= evaluation.scalars()
+    return EpochRow(epoch=result.epoch, timestamp_ms=int(time.time() * 1000), values=values)
 
 
 def set_threads(count: int) -> None:

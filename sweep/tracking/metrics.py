@@ -1,11 +1,22 @@
-"""Every metric key and tag that a run may carry. Nothing else in the project spells one out.
+"""The metric keys and tags of runs. A method's losses and an evaluation's numbers name themselves.
 
 Kept free of MLflow, because trial processes import it and need no MLflow.
 """
 
-LABEL_LOSS = "label_loss"
-TREE_LOSS = "tree_loss"
-SPARSITY_LOSS = "sparsity_loss"
+
+def loss(name: str) -> str:
+    """The key of a loss of a method; loss terms are unweighted."""
+    return f"loss/{name}"
+
+
+def seconds(part: str) -> str:
+    """The key of an epoch's wall time in a part of the work."""
+    return f"seconds_{part}"
+
+
+LABEL_LOSS = loss("label")
+TREE_LOSS = loss("tree")
+SPARSITY_LOSS = loss("sparsity")
 MINIVAL_ACCURACY = "minival_accuracy"
 MINIVAL_TREE_ACCURACY = "minival_tree_accuracy"
 TEST_ACCURACY = "test_accuracy"
@@ -16,10 +27,10 @@ FIDELITY_HELDOUT = "fidelity_heldout"
 ZERO_SHARE = "zero_share"
 TREE_DEPTH = "tree_depth"
 TREE_LEAVES = "tree_leaves"
-SECONDS_NETWORK = "seconds_network"
-SECONDS_TREE = "seconds_tree"
-SECONDS_DATA = "seconds_data"
-SECONDS_VALIDATION = "seconds_validation"
+SECONDS_NETWORK = seconds("network")
+SECONDS_TREE = seconds("tree")
+SECONDS_DATA = seconds("data")
+SECONDS_VALIDATION = seconds("validation")
 
 SECONDS = (SECONDS_NETWORK, SECONDS_TREE, SECONDS_DATA, SECONDS_VALIDATION)
 """Wall time of an epoch by part."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.algorithm import fit
-from core.state import TrainState
+from core.methods import create_state
+from core.training import fit
 from tests.core.small import small_config, small_dataset
 
 FILE = Path(__file__).with_name("golden.json")
@@ -24,13 +24,11 @@ def ten_steps() -> dict[str, Any]:
     torch.set_num_threads(1)
     dataset = small_dataset(num_train=200)
     config = small_config(num_epochs=1, sparsity_weight=0.01)
-    state = TrainState.create(config, in_channels=1, num_classes=4)
+    state = create_state(config, in_channels=1, num_classes=4)
     result = next(fit(state, dataset))
     torch.set_num_threads(threads)
     return {
-        "label_loss": result.label_loss,
-        "tree_loss": result.tree_loss,
-        "sparsity_loss": result.sparsity_loss,
+        **{f"{name}_loss": value for name, value in result.losses.items()},
         "minival_accuracy": result.minival_accuracy,
         "norms": {
             name: tensor.float().norm().item() for name, tensor in state.model.state_dict().items()

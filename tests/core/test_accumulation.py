@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from core.algorithm import fit
 from core.backbones import build_trunk, forward_in_parts
+from core.methods import create_state
 from core.model import build_model
-from core.state import TrainState
+from core.training import fit
 from tests.core.small import small_config, small_dataset
 
 
 def trained(**changes: object) -> dict[str, Tensor]:
     config = small_config(num_epochs=2, weight_decay=0.0, **changes)
-    state = TrainState.create(config, in_channels=1, num_classes=4)
+    state = create_state(config, in_channels=1, num_classes=4)
     # 52 samples: the last batch is a smaller one.
     list(fit(state, small_dataset(num_train=52)))
     return state.model.state_dict()

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from core.algorithm import fit
 from core.backbones import BRANCH_FEATURES, ConvTrunk, PMGTrunk, build_trunk, check_backbone
 from core.errors import ConfigError
+from core.methods import create_state
 from core.model import build_model
-from core.state import TrainState
+from core.training import fit
 from tests.core.small import small_config, small_dataset
 
 
@@ -131,10 +131,10 @@ def test_step_sizes_by_group(trunk: str) -> None:
 def test_a_pmg_trunk_trains() -> None:
     dataset = small_dataset(num_train=24)
     config = small_config(trunk="pmg:test_resnet", trunk_norm="batch", num_epochs=1, batch_size=12)
-    state = TrainState.create(config, in_channels=1, num_classes=4)
+    state = create_state(config, in_channels=1, num_classes=4)
     before = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
     (result,) = fit(state, dataset)
-    assert math.isfinite(result.label_loss)
+    assert math.isfinite(result.losses["label"])
     after = state.model.state_dict()
     for part in ("trunk.body.layer4", "trunk.branches.0", "projection"):
         assert any(not torch.equal(before[k], after[k]) for k in before if k.startswith(part))

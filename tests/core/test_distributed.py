@@ -13,16 +13,16 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 import core.predict
-from core.algorithm import fit
 from core.data import Split
 from core.data.images import ArrayImages, Rows
 from core.data.loader import BatchStream
 from core.distributed import global_max, global_min
 from core.errors import ConfigError, DataError
+from core.methods import create_state
 from core.pairs import Pairs, gather_rows
 from core.predict import predict_over_workers, predict_split
 from core.quantize import UniformQuantizer
-from core.state import TrainState
+from core.training import fit
 from core.tree import Criterion, fit_tree
 from tests.core.small import small_config, small_dataset
 from tests.core.tree.tree_problems import random_problem
@@ -123,10 +123,10 @@ def _train(rank: int, world_size: int, folder: str) -> None:
     dataset = small_dataset()
     for steps in (1, 3):
         config = small_config(num_epochs=1, accumulation_steps=steps)
-        state = TrainState.create(config, in_channels=1, num_classes=4)
+        state = create_state(config, in_channels=1, num_classes=4)
         results = list(fit(state, dataset))
         torch.save(
-            {"weights": state.model.state_dict(), "loss": results[0].label_loss},
+            {"weights": state.model.state_dict(), "loss": results[0].losses["label"]},
             f"{folder}/{world_size}-{rank}-{steps}.pt",
         )
 
@@ -145,7 +145,7 @@ class _CountedImages(ArrayImages):
 
 def _predict(rank: int, world_size: int) -> None:
     dataset = small_dataset()
-    state = TrainState.create(small_config(num_epochs=1), in_channels=1, num_classes=4)
+    state = create_state(small_config(num_epochs=1), in_channels=1, num_classes=4)
     (result,) = fit(state, dataset)
     images = _CountedImages(dataset.minival.images_NCHW)
     minival = Split(
@@ -171,7 +171,7 @@ def test_workers_share_a_prediction_and_get_all_of_it_bit_for_bit() -> None:
 
 def _create_with_batch_statistics(rank: int, world_size: int) -> None:
     with pytest.raises(ConfigError, match="use `trunk_norm='group'`, or one worker"):
-        TrainState.create(small_config(trunk_norm="batch"), in_channels=1, num_classes=4)
+        create_state(small_config(trunk_norm="batch"), in_channels=1, num_classes=4)
 
 
 def test_batch_statistics_on_several_cpu_workers_are_refused() -> None:

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from core.algorithm import fit
 from core.errors import DataError
 from core.evaluation import evaluate
 from core.extract import find_pictures, main
@@ -21,7 +20,8 @@ from core.extractor import (
     binarize,
     load_picture,
 )
-from core.state import TrainState
+from core.methods import create_state
+from core.training import fit
 from tests.core.small import small_config, small_dataset
 
 NAMES = ("x", "file", "z")
@@ -32,7 +32,7 @@ NAMES = ("x", "file", "z")
 def trained() -> TrainedExtractor:
     dataset = small_dataset()
     config = small_config()
-    state = TrainState.create(config, in_channels=1, num_classes=4)
+    state = create_state(config, in_channels=1, num_classes=4)
     for _ in fit(state, dataset):
         pass
     assert state.tree is not None

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import f1_score
 
-from core.algorithm import fit
 from core.config import TrainConfig
 from core.data import Dataset, Split, load_dataset
 from core.errors import ConfigError, DataError
@@ -30,8 +29,9 @@ from core.extractor import (
 from core.extractor._reasons import rule_text
 from core.extractor._training import holdout
 from core.fidelity import fidelity
+from core.methods import create_state
 from core.predict import predict_split
-from core.state import TrainState
+from core.training import TrainState, fit
 from core.tree import DecisionTree, reason, rule_of, rules
 from sweep.engine.store import TrialStore
 from sweep.engine.trial import TrialRun, TrialSettings
@@ -84,7 +84,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     store.get_artifacts(folder)
     checkpoint = store.load()
     assert checkpoint is not None
-    state = TrainState.create(base, in_channels=1, num_classes=10)
+    state = create_state(base, in_channels=1, num_classes=10)
     state.load_state_dict(checkpoint["state"])
     return Trial(folder, state, load_dataset("digits"))
 
@@ -315,7 +315,7 @@ def test_a_tree_of_one_leaf_says_always() -> None:
 
 
 def test_fit_on_images_is_alg_1(tmp_path: Path) -> None:
-    """The same weights as `core.algorithm.fit` gives on the rows that were held out."""
+    """The same weights as `core.training.fit` gives on the rows that were held out."""
     data = small_dataset().train
     config = small_config()
     names = ("seed", "dataset", "split_seed")
@@ -343,7 +343,7 @@ def test_fit_on_images_is_alg_1(tmp_path: Path) -> None:
         )
         for part, rows in (("train", train_rows), ("minival", minival_rows))
     }
-    state = TrainState.create(config, in_channels=1, num_classes=4)
+    state = create_state(config, in_channels=1, num_classes=4)
     accuracies = [
         result.minival_accuracy
         for result in fit(state, dataclasses.replace(small_dataset(), **parts))

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.algorithm import fit
 from core.backbones import build_trunk, check_backbone, freeze_stages
 from core.errors import ConfigError
-from core.state import TrainState
+from core.methods import create_state
+from core.training import fit
 from tests.core.small import small_config, small_dataset
 
 
@@ -25,7 +25,7 @@ def moved(trunk: str, frozen_stages: int) -> tuple[set[str], set[str]]:
         # A ReLU would hold the quantizer's running minimum at 0.
         feature_activation="none",
     )
-    state = TrainState.create(config, in_channels=1, num_classes=4)
+    state = create_state(config, in_channels=1, num_classes=4)
     before: Mapping[str, Tensor] = {k: v.clone() for k, v in state.model.state_dict().items()}
     list(fit(state, small_dataset(num_train=24)))
     after = state.model.state_dict()
@@ -68,7 +68,7 @@ def test_stages_may_all_be_frozen() -> None:
 
 def test_statistics_stay_through_evaluation_and_back() -> None:
     config = small_config(trunk_norm="batch", frozen_stages=1)
-    model = TrainState.create(config, in_channels=1, num_classes=4).model
+    model = create_state(config, in_channels=1, num_classes=4).model
     for mode in (True, False, True):
         model.train(mode)
         assert not model.trunk.get_submodule("1").training

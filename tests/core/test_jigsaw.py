@@ -14,28 +14,31 @@ from torch.nn import functional
 from core.backbones import build_trunk
 from core.config import TrainConfig
 from core.errors import ConfigError, DataError, NonFiniteLossError
-from core.jigsaw import (
-    JigsawEpoch,
-    JigsawState,
-    permute_pieces,
-    pretrain_jigsaw,
-    pretrain_to_file,
-)
+from core.jigsaw import pretrain_to_file
 from core.jigsaw.__main__ import main
+from core.methods import create_state
+from core.methods.jigsaw import JigsawModel, permute_pieces
 from core.model import normalize_images
+from core.training import EpochResult, TrainState, fit
 from tests.core.small import small_config, small_dataset
 
 
 def jigsaw_config(**changes: object) -> TrainConfig:
     return small_config(
+        method="jigsaw",
         trunk="pmg:test_resnet",
         trunk_norm="batch",
         **{"num_epochs": 2, "batch_size": 8, "learning_rate": 0.01, **changes},
     )
 
 
-def start(config: TrainConfig) -> JigsawState:
-    return JigsawState(config, in_channels=1, num_classes=4)
+def start(config: TrainConfig) -> TrainState:
+    return create_state(config, in_channels=1, num_classes=4)
+
+
+def network(state: TrainState) -> JigsawModel:
+    assert isinstance(state.model, JigsawModel)
+    return state.model
 
 
 def test_pieces_move_to_where_the_order_says() -> None:
@@ -90,9 +93,9 @@ def test_one_batch_is_pmgs_four_steps_written_out() -> None:
         num_epochs=1, momentum=0.0, weight_decay=0.0, trunk_learning_rate_scale=0.1
     )
     trained = start(config)
-    (result,) = pretrain_jigsaw(trained, dataset)
+    (result,) = fit(trained, dataset)
 
-    state = start(config)
+    state = network(start(config))
     state.train()
     order = np.random.default_rng([config.seed, 0]).permutation(8)
     images = torch.from_numpy(dataset.train.images_NCHW[order])
@@ -117,16 +120,16 @@ def test_one_batch_is_pmgs_four_steps_written_out() -> None:
                 if gradient is not None:
                     rate = 0.001 if any(parameter is p for p in body) else 0.01
                     parameter -= rate * gradient
-    assert result.losses == pytest.approx(losses, rel=1e-4)
-    for ours, theirs in ((trained.trunk, state.trunk), (trained.classifiers, state.classifiers)):
-        for (name, tensor), other in zip(
-            ours.state_dict().items(), theirs.state_dict().values(), strict=True
-        ):
-            torch.testing.assert_close(tensor, other, rtol=1e-3, atol=1e-5, msg=name)
+    assert list(result.losses) == ["stage1", "stage2", "stage3", "whole"]
+    assert list(result.losses.values()) == pytest.approx(losses, rel=1e-4)
+    for (name, tensor), other in zip(
+        trained.model.state_dict().items(), state.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(tensor, other, rtol=1e-3, atol=1e-5, msg=name)
 
 
 def test_classifiers_are_those_of_pmg() -> None:
-    state = start(jigsaw_config())
+    state = network(start(jigsaw_config()))
     kinds = [[type(layer).__name__ for layer in head] for head in state.classifiers]  # type: ignore[attr-defined]
     assert kinds == [["BatchNorm1d", "Linear", "BatchNorm1d", "ELU", "Linear"]] * 4
     widths = [
@@ -138,60 +141,63 @@ def test_classifiers_are_those_of_pmg() -> None:
 
 def test_it_learns() -> None:
     config = jigsaw_config(num_epochs=5, batch_size=16)
-    results = list(pretrain_jigsaw(start(config), small_dataset(num_train=32)))
+    results = list(fit(start(config), small_dataset(num_train=32)))
     assert results[-1].minival_accuracy > 0.6  # a quarter by chance
-    assert results[-1].losses[3] < results[0].losses[3]
+    assert results[-1].losses["whole"] < results[0].losses["whole"]
     assert [result.epoch for result in results] == list(range(5))
 
 
 def test_stopped_and_resumed_equals_uninterrupted() -> None:
     dataset = small_dataset(num_train=16)
     whole = start(jigsaw_config())
-    expected = list(pretrain_jigsaw(whole, dataset))
+    expected = list(fit(whole, dataset))
 
     state = start(jigsaw_config())
-    results = list(itertools.islice(pretrain_jigsaw(state, dataset), 1))
+    results = list(itertools.islice(fit(state, dataset), 1))
     file = io.BytesIO()
     torch.save(state.state_dict(), file)
     file.seek(0)
     torch.manual_seed(99)
     resumed = start(jigsaw_config())
     resumed.load_state_dict(torch.load(file, weights_only=True))
-    results += list(pretrain_jigsaw(resumed, dataset))
-    assert results == expected
-    for name, tensor in whole.trunk.state_dict().items():
-        assert torch.equal(tensor, resumed.trunk.state_dict()[name]), name
+    results += list(fit(resumed, dataset))
+    assert [result.losses for result in results] == [result.losses for result in expected]
+    assert resumed.minival_accuracies == whole.minival_accuracies
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, resumed.model.state_dict()[name]), name
     with pytest.raises(DataError, match="The checkpoint belongs to config"):
         start(jigsaw_config(seed=1)).load_state_dict(state.state_dict())
 
 
 def test_what_does_not_suit_is_refused() -> None:
     with pytest.raises(ConfigError, match="must be 'pmg' or 'pmg:' and a timm model"):
-        start(small_config())
+        start(small_config(method="jigsaw"))
     with pytest.raises(ConfigError, match="`accumulation_steps` must be 1"):
         start(jigsaw_config(accumulation_steps=2))
-    state = start(jigsaw_config())
+    state = start(jigsaw_config(**{"jigsaw.pieces_per_side": [3, 2, 2]}))
     with pytest.raises(DataError, match="cannot be cut into 3 x 3"):
-        next(pretrain_jigsaw(state, small_dataset(num_train=8), pieces_per_side=(3, 2, 2)))
-    with pytest.raises(NonFiniteLossError, match="lower `learning_rate`"):
-        list(pretrain_jigsaw(start(jigsaw_config(learning_rate=1e30)), small_dataset()))
+        next(fit(state, small_dataset(num_train=8)))
+    with pytest.raises(NonFiniteLossError, match="at epoch 0, step"):
+        list(fit(start(jigsaw_config(learning_rate=1e30)), small_dataset()))
 
 
 def test_a_file_goes_on_where_it_was_and_a_trunk_loads_it(tmp_path: Path) -> None:
     dataset = small_dataset(num_train=16)
     config = jigsaw_config(num_epochs=2)
-    state = start(config)
-    first = next(pretrain_jigsaw(state, dataset))
+    # The command's method, and all epochs, whatever the config says.
+    state = start(config.replace({"drops_to_stop": None}))
+    config = config.replace({"method": "intersection", "drops_to_stop": 1})
+    first = next(fit(state, dataset))
     checkpoint = tmp_path / "jigsaw.checkpoint.pt"
     torch.save({"state": state.state_dict(), "fingerprint": dataset.fingerprint}, checkpoint)
 
     out = tmp_path / "jigsaw.safetensors"
-    results: list[JigsawEpoch] = []
+    results: list[EpochResult] = []
     finished = pretrain_to_file(config, dataset, out, on_epoch=results.append)
     assert [result.epoch for result in (first, *results)] == [0, 1]
     assert [path.name for path in tmp_path.iterdir()] == ["jigsaw.safetensors"]
     loaded, _ = build_trunk("pmg:test_resnet", in_channels=1, weights=str(out))
-    for name, tensor in finished.trunk.state_dict().items():
+    for name, tensor in network(finished).trunk.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name]), name
     # Two epochs of two batches of four steps.
     assert loaded.state_dict()["branches.0.1.num_batches_tracked"] == 2 * 2 * 4

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.config import Schedule
-from core.state import TrainState, early_stop
+from core.methods import create_state
+from core.training import early_stop
+from core.training._rates import set_learning_rates
 from tests.core.small import small_config
 
 
@@ -53,20 +55,23 @@ def test_schedule_scales_every_group_alike_and_changes_nothing_else(
     config = small_config(
         schedule=schedule, num_epochs=4, learning_rate=0.2, trunk_learning_rate_scale=0.1
     )
-    state = TrainState.create(config, in_channels=1, num_classes=3)
-    optimizers = (state.extractor_optimizer, state.classifier_optimizer)
-    before = [group["params"] for optimizer in optimizers for group in optimizer.param_groups]
+    state = create_state(config, in_channels=1, num_classes=3)
+    optimizers = state.method.optimizers
+    before = [
+        group["params"] for optimizer in optimizers.values() for group in optimizer.param_groups
+    ]
     weights = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
     for epoch, factor in enumerate(factors):
-        state.epoch = epoch
-        state.set_learning_rate()
-        trunk, *new = state.extractor_optimizer.param_groups
+        set_learning_rates(optimizers.values(), config, epoch=epoch)
+        trunk, *new = optimizers["extractor"].param_groups
         assert trunk["lr"] == pytest.approx(0.02 * factor)
-        for group in (*new, *state.classifier_optimizer.param_groups):
+        for group in (*new, *optimizers["classifier"].param_groups):
             assert group["lr"] == pytest.approx(0.2 * factor)
             assert group["momentum"] == config.momentum
             assert group["weight_decay"] == config.weight_decay
-    after = [group["params"] for optimizer in optimizers for group in optimizer.param_groups]
+    after = [
+        group["params"] for optimizer in optimizers.values() for group in optimizer.param_groups
+    ]
     assert all(a is b for a, b in zip(before, after, strict=True))
     for name, tensor in state.model.state_dict().items():
         assert tensor.equal(weights[name])

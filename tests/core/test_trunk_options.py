@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.utils import counters as dynamo_counters
 
-from core.algorithm import fit
 from core.backbones import compile_trunk
 from core.errors import ConfigError
+from core.methods import create_state
 from core.model import IntersectionModel, build_model
-from core.state import TrainState
+from core.training import TrainState, fit
 from tests.core.small import small_config, small_dataset
 
 DEVICES = [
@@ -25,7 +25,7 @@ DEVICES = [
 
 def trained(**changes: object) -> TrainState:
     config = small_config(num_epochs=1, **changes)
-    state = TrainState.create(config, in_channels=1, num_classes=4)
+    state = create_state(config, in_channels=1, num_classes=4)
     list(fit(state, small_dataset(num_train=40)))
     return state
 
@@ -106,7 +106,7 @@ def test_a_compiled_trunk_trains_to_the_same_weights_under_the_same_names() -> N
     """Through TorchDynamo and AOTAutograd, with every graph run as it is."""
     dynamo_counters.clear()
     config = small_config(num_epochs=1, accumulation_steps=2)
-    state = TrainState.create(config, in_channels=1, num_classes=4)
+    state = create_state(config, in_channels=1, num_classes=4)
     compile_trunk(state.model.trunk, backend="aot_eager")
     list(fit(state, small_dataset(num_train=40)))
     assert dynamo_counters["stats"]["unique_graphs"] > 0

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.algorithm import fit
 from core.data import Dataset, load_dataset
 from core.data.loader import Batch, BatchStream
 from core.data.packed import pack
 from core.image_options import ImageOptions
+from core.methods import create_state
 from core.predict import predict_split
-from core.state import TrainState
+from core.training import TrainState, fit
 from tests.core.data.packing import make_archive
 from tests.core.small import small_config
 from tests.core.test_distributed import in_workers
@@ -106,7 +106,7 @@ def test_loader_workers_end_at_once_whoever_collects_their_dataset(packed: Path)
 def trained(root: Path | str, num_workers: int) -> TrainState:
     dataset = load(root, num_workers)
     config = small_config(num_epochs=2, dataset="cub", batch_size=21, **SIZES)
-    state = TrainState.create(config, in_channels=3, num_classes=dataset.num_classes)
+    state = create_state(config, in_channels=3, num_classes=dataset.num_classes)
     for _ in fit(state, dataset):
         predict_split(state.model, dataset.test)
     return state

@@ -1,0 +1,67 @@
+"""What a finished run leaves behind, whatever method trained it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+from safetensors.torch import save_file
+
+from core.data import Dataset
+from core.evaluation import Evaluation
+from core.extractor._matches import attribute_matches
+from core.extractor._trained import WEIGHTS_FILE, TrainedExtractor
+from core.model import IntersectionModel
+from core.training import TrainState
+from core.tree import DecisionTree, draw_tree, to_text
+
+PICTURED_DEPTH = 4
+
+
+def write_artifacts(
+    folder: Path, state: TrainState, evaluation: Evaluation, dataset: Dataset
+) -> None:
+    """Write a finished run's config, weights, tree in three forms, and attribute table.
+
+    What the method or the data does not have is left out. `core.AttributeExtractor.load` reads the
+    folder of a run with levels and a tree.
+
+    Parameters
+    ----------
+    folder
+        It exists.
+    state
+        Of a run that is over, so it holds the reported epoch's weights and tree.
+    evaluation
+        Of those weights.
+    dataset
+        Whose classes and attributes give the names.
+    """
+    (folder / "config.json").write_text(json.dumps(state.config.to_dict(), indent=2))
+    if isinstance(state.model, IntersectionModel) and state.tree is not None:
+        matches = evaluation.fidelity and attribute_matches(
+            evaluation.fidelity, dataset.attribute_names
+        )
+        TrainedExtractor(
+            config=state.config,
+            model=state.model,
+            tree=state.tree,
+            classes=np.array(dataset.class_names),
+            input_shape=dataset.image_shape,
+            matches=matches or (),
+        ).write(folder)
+    else:
+        weights = {name: t.cpu().contiguous() for name, t in state.model.state_dict().items()}
+        save_file(weights, folder / WEIGHTS_FILE)
+    if state.tree is not None:
+        _write_tree(folder, state.tree, dataset.class_names)
+    if evaluation.fidelity is not None:
+        table = evaluation.fidelity.table(dataset.attribute_names)
+        pyarrow.parquet.write_table(table, folder / "attributes.parquet")
+
+
+def _write_tree(folder: Path, tree: DecisionTree, class_names: tuple[str, ...]) -> None:
+    """Beside its JSON, in words and as a picture."""
+    (folder / "tree.txt").write_text(to_text(tree, class_names=class_names))
+    figure = draw_tree(tree, class_names=class_names, max_depth=PICTURED_DEPTH)
+    figure.savefig(folder / "tree.png", dpi=80)

@@ -1,0 +1,62 @@
+"""From a config's method to a run that is ready to start."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import torch
+
+from core.config import TrainConfig
+from core.methods.intersection import Intersection
+from core.methods.jigsaw import Jigsaw
+from core.training import Method, TrainState
+
+METHODS: Mapping[str, type[Method]] = MappingProxyType(
+    {"intersection": Intersection, "jigsaw": Jigsaw}
+)
+"""By the name in `TrainConfig.method`; `core.config.options.OPTIONS` has the options of each."""
+
+
+def check_method(config: TrainConfig) -> None:
+    """Refuse a config that its method cannot train, without building anything.
+
+    Raises
+    ------
+    ConfigError
+    """
+    METHODS[config.method].check(config)
+
+
+def create_state(
+    config: TrainConfig,
+    *,
+    in_channels: int,
+    num_classes: int,
+    device: torch.device | str = "cpu",
+) -> TrainState:
+    """Initialise a run (line 1 of Alg. 1) from its config; the first weights depend on the seed.
+
+    Parameters
+    ----------
+    config
+        `method` says what is trained.
+    in_channels, num_classes
+        Of the dataset.
+    device
+        Where to train.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the method, the trunk or the first weights do not suit.
+
+    Examples
+    --------
+    >>> state = create_state(TrainConfig(feature_dim=8), in_channels=1, num_classes=10)
+    >>> state.epoch, state.finished
+    (0, False)
+    """
+    check_method(config)
+    method = METHODS[config.method].create(
+        config, in_channels=in_channels, num_classes=num_classes, device=torch.device(device)
+    )
+    return TrainState(config=config, method=method)

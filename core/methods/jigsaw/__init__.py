@@ -1,0 +1,7 @@
+"""PMG's training with jigsaw pieces, for the first weights of its extractor. No part of Alg. 1."""
+
+from core.methods.jigsaw._method import Jigsaw
+from core.methods.jigsaw._model import JigsawModel
+from core.methods.jigsaw._pieces import permute_pieces
+
+__all__ = ["Jigsaw", "JigsawModel", "permute_pieces"]

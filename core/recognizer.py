@@ -1,0 +1,40 @@
+"""What every trained network answers, whatever method trained it.
+
+Shape letters: B samples, C channels, H height, W width, N features, K classes.
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Recognition(NamedTuple):
+    """What a network says of a batch."""
+
+    levels_BN: Tensor | None
+    """Quantized features, whole numbers in any dtype; None for a method that has none."""
+
+    probabilities_BK: Tensor
+    """Of the classes, adding up to 1."""
+
+
+class Recognizer(nn.Module, ABC):
+    """A network with all weights of a run, which evaluation asks for levels and classes.
+
+    Its state dict is the run's: what a method trains beside it is not kept.
+    """
+
+    num_classes: int
+    feature_dim: int | None = None
+    """N; None without levels."""
+
+    num_levels: int | None = None
+    """2^r; None without levels."""
+
+    @abstractmethod
+    def recognize(self, images_BCHW: Tensor) -> Recognition:
+        """Answer for a batch, in evaluation mode; with as many forwards as the method takes.
+
+        What an image gets must not depend on the other images of the batch.
+        """

@@ -1,0 +1,147 @@
+"""The contract between the training loop and a method."""
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from core.config import TrainConfig
+from core.data.loader import Batch
+from core.errors import NonFiniteLossError
+from core.recognizer import Recognizer
+from core.tree import DecisionTree
+
+
+class Timer:
+    """Wall time of an epoch by part: those that took part are there, no others."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Where in a run a batch stands."""
+
+    epoch: int
+    index: int
+    """Of the batch within the epoch."""
+
+    num_train: int
+    """Samples of the training set."""
+
+    timer: Timer
+    """For the parts "network" and "tree"."""
+
+
+class Method(ABC):
+    """One way to train a network, made from a config: what differs from method to method.
+
+    `core.training.fit` has what does not: batches, step sizes, sums of losses, minival accuracy,
+    early stopping, checkpoints. A method never sees an attribute.
+
+    Attributes
+    ----------
+    config
+        With the method's own options in `config.method_options`.
+    model
+        The network with all weights.
+    optimizers
+        By name. Every parameter group has a "scale", its step size as a multiple of the config's.
+    """
+
+    why_not_several_workers: ClassVar[str | None] = None
+    """Why several workers would not train what one trains; None where they do, up to rounding."""
+
+    config: TrainConfig
+    model: Recognizer
+    optimizers: Mapping[str, torch.optim.Optimizer]
+
+    @classmethod
+    def check(cls, config: TrainConfig) -> None:
+        """Refuse a config that the method cannot train, before anything is built.
+
+        Raises
+        ------
+        ConfigError
+        """
+
+    @classmethod
+    @abstractmethod
+    def create(
+        cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
+    ) -> Self:
+        """Make networks and optimizers; the first weights depend on `config.seed` alone.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If the config does not suit, or first weights cannot be loaded.
+        """
+
+    @abstractmethod
+    def step(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        """Learn from a batch.
+
+        Returns
+        -------
+        Mapping
+            Losses by name, unweighted means over the global batch; a loss that the config switches
+            off is absent. The names are the same in every step.
+
+        Raises
+        ------
+        NonFiniteLossError
+            If a loss is NaN or infinite. The loop checks those that are returned.
+        """
+
+    def start_epoch(self, epoch: int) -> None:
+        """Prepare for an epoch's batches."""
+
+    def end_epoch(self, timer: Timer) -> DecisionTree | None:
+        """Finish an epoch, and return its tree where the method has one."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What goes on from epoch to epoch beside `model` and `optimizers`; plain values."""
+        return {}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Take over `state_dict()`'s form."""
+
+
+def check_finite(loss: Tensor | float, config: TrainConfig, at: Step) -> None:
+    """Refuse a loss that is NaN or infinite.
+
+    Raises
+    ------
+    NonFiniteLossError
+        With the epoch, the step and the run.
+    """
+    value = loss.item() if isinstance(loss, Tensor) else loss
+    if not math.isfinite(value):
+        raise NonFiniteLossError(
+            f"loss is {value} at epoch {at.epoch}, step {at.index} (config {config.hash}, seed "
+            f"{config.seed}): the trial is marked failed."
+        )
+
+
+def mix_seeds(*parts: int) -> int:
+    """One seed from several counters, without collisions for counters below 2^21."""
+    mixed = 0
+    for part in parts:
+        mixed = (mixed << 21) | (part & 0x1FFFFF)
+    return mixed

@@ -1,0 +1,130 @@
+"""Everything that a run carries from one epoch to the next, and its checkpoint form."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from core.config import TrainConfig
+from core.errors import DataError
+from core.recognizer import Recognizer
+from core.training._method import Method
+from core.training._stopping import early_stop
+from core.tree import DecisionTree
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshot:
+    """Weights and tree at the end of an epoch."""
+
+    epoch: int
+    weights: dict[str, torch.Tensor]
+    tree: DecisionTree | None
+
+
+@dataclass(kw_only=True, eq=False)
+class TrainState:
+    """Networks, optimizers and progress of a run.
+
+    Make it with `core.methods.create_state`, hand it to `fit`, and save `state_dict()` between two
+    of its results. A state that loads that dict goes on exactly as if it had never stopped: the
+    order of the samples and every draw are functions of seed, epoch and step, not of a generator's
+    past.
+    """
+
+    config: TrainConfig
+    method: Method
+    epoch: int = 0
+    """Epochs finished so far."""
+
+    minival_accuracies: list[float] = field(default_factory=list)
+    current: Snapshot | None = None
+    previous: Snapshot | None = None
+    reported_epoch: int | None = None
+    """Once the run is over: the epoch whose weights and tree are its result, counted from 0."""
+
+    @property
+    def model(self) -> Recognizer:
+        return self.method.model
+
+    @property
+    def finished(self) -> bool:
+        return self.reported_epoch is not None
+
+    @property
+    def tree(self) -> DecisionTree | None:
+        """T at the end of the newest epoch, or of the reported one when the run is over.
+
+        None before the first epoch, and for a method without a tree.
+        """
+        return self.current.tree if self.current else None
+
+    def end_epoch(self, tree: DecisionTree | None, minival_accuracy: float) -> None:
+        """Take the epoch's tree and accuracy; decide whether the run is over (section 6)."""
+        self.previous = self.current
+        weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.current = Snapshot(epoch=self.epoch, weights=weights, tree=tree)
+        self.minival_accuracies.append(minival_accuracy)
+        self.epoch += 1
+        if self.previous and early_stop(self.minival_accuracies, self.config.drops_to_stop):
+            self.current, self.previous = self.previous, None
+            self.model.load_state_dict(self.current.weights)
+            self.reported_epoch = self.current.epoch
+        elif self.epoch >= self.config.num_epochs:
+            self.reported_epoch = self.current.epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values and tensors alone, so `torch.load(..., weights_only=True)` reads it."""
+        return {
+            "config": json.dumps(self.config.to_dict()),
+            "model": self.model.state_dict(),
+            "optimizers": {
+                name: optimizer.state_dict() for name, optimizer in self.method.optimizers.items()
+            },
+            "method": self.method.state_dict(),
+            "epoch": self.epoch,
+            "minival_accuracies": list(self.minival_accuracies),
+            "current": _pack(self.current),
+            "previous": _pack(self.previous),
+            "reported_epoch": self.reported_epoch,
+        }
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Take over a checkpoint of the same config.
+
+        Raises
+        ------
+        DataError
+            If the checkpoint was made by another config.
+        """
+        saved = TrainConfig.from_dict(json.loads(values["config"]))
+        if saved.hash != self.config.hash:
+            raise DataError(
+                f"The checkpoint belongs to config {saved.hash}, but this run is config "
+                f"{self.config.hash}: give each run a place of its own."
+            )
+        self.model.load_state_dict(values["model"])
+        for name, optimizer in self.method.optimizers.items():
+            optimizer.load_state_dict(values["optimizers"][name])
+        self.method.load_state_dict(values["method"])
+        self.epoch = values["epoch"]
+        self.minival_accuracies = list(values["minival_accuracies"])
+        self.current = _unpack(values["current"])
+        self.previous = _unpack(values["previous"])
+        self.reported_epoch = values["reported_epoch"]
+
+
+def _pack(snapshot: Snapshot | None) -> dict[str, Any] | None:
+    if snapshot is None:
+        return None
+    tree = None if snapshot.tree is None else json.dumps(snapshot.tree.to_dict())
+    return {"epoch": snapshot.epoch, "weights": snapshot.weights, "tree": tree}
+
+
+def _unpack(values: dict[str, Any] | None) -> Snapshot | None:
+    if values is None:
+        return None
+    packed = values["tree"]
+    tree = None if packed is None else DecisionTree.from_dict(json.loads(packed))
+    return Snapshot(epoch=values["epoch"], weights=values["weights"], tree=tree)

@@ -1,0 +1,33 @@
+"""What data-parallel workers need of a network before it is trained."""
+
+from typing import TypeVar
+
+import torch
+
+from core.distributed import world_size
+from core.errors import ConfigError
+
+M = TypeVar("M", bound=torch.nn.Module)
+
+
+def share_batch_statistics(model: M, device: torch.device) -> M:
+    """Let BatchNorm see the whole global batch; with one worker it does already.
+
+    Raises
+    ------
+    ConfigError
+        If there are several workers that are not on GPUs.
+    """
+    if world_size() == 1:
+        return model
+    if not any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in model.modules()):
+        return model
+    if device.type != "cuda":
+        raise ConfigError(
+            "A trunk with BatchNorm needs GPUs to share its statistics among several workers, but "
+            f"the device is {device.type!r}: use `trunk_norm='group'`, or one worker."
+        )
+    synchronised: M = torch.nn.SyncBatchNorm.convert_sync_batchnorm(  # type: ignore[no-untyped-call]
+        model
+    )
+    return synchronised
