@@ -64,7 +64,7 @@ class Method(ABC):
     """
 
     why_not_several_workers: ClassVar[str | None] = None
-    """Why several workers would not train what one trains; None where they do, up to rounding."""
+    """Why several workers cannot train what one trains; None where they do, up to rounding."""
 
     config: TrainConfig
     model: Recognizer

@@ -24,8 +24,8 @@ def share_batch_statistics(model: M, device: torch.device) -> M:
         return model
     if device.type != "cuda":
         raise ConfigError(
-            "A trunk with BatchNorm needs GPUs to share its statistics among several workers, but "
-            f"the device is {device.type!r}: use `trunk_norm='group'`, or one worker."
+            "A network with BatchNorm needs GPUs to share its statistics among several workers, "
+            f"but the device is {device.type!r}: use `trunk_norm='group'`, or one worker."
         )
     synchronised: M = torch.nn.SyncBatchNorm.convert_sync_batchnorm(  # type: ignore[no-untyped-call]
         model

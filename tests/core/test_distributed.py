@@ -1,16 +1,11 @@
 """Data-parallel workers against one process, with real gloo process groups."""
 
-import os
-import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
 import core.predict
 from core.data import Split
@@ -26,25 +21,7 @@ from core.training import fit
 from core.tree import Criterion, fit_tree
 from tests.core.small import small_config, small_dataset
 from tests.core.tree.tree_problems import random_problem
-
-
-def in_workers(worker: Any, world_size: int, *arguments: Any) -> None:
-    """Run `worker(rank, world_size, *arguments)` in that many gloo processes."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mp.spawn(_enter, args=(worker, world_size, port, arguments), nprocs=world_size)  # type: ignore[no-untyped-call]
-
-
-def _enter(rank: int, worker: Any, world_size: int, port: int, arguments: tuple[Any, ...]) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=world_size)
-    worker(rank, world_size, *arguments)
-    dist.destroy_process_group()
-    # torch's gloo threads were seen to live on, and one that still held a tensor while the
-    # interpreter was taken down to have aborted the process. So there is no taking down.
-    os._exit(0)
+from tests.core.workers import in_workers
 
 
 def _compare_quantizer(rank: int, world_size: int) -> None:

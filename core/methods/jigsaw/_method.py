@@ -36,6 +36,10 @@ class Jigsaw(Method):
         As in `Method`; one optimizer, "all".
     """
 
+    why_not_several_workers = (
+        "Its classifiers have BatchNorm, whose statistics workers can share on GPUs alone."
+    )
+
     model: JigsawModel
 
     def __init__(

@@ -18,7 +18,7 @@ from core.predict import predict_split
 from core.training import TrainState, fit
 from tests.core.data.packing import make_archive
 from tests.core.small import small_config
-from tests.core.test_distributed import in_workers
+from tests.core.workers import in_workers
 
 SIZES = {"resize_size": 24, "crop_size": 16, "augmentation": "crop_flip"}
 
