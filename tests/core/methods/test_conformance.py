@@ -17,7 +17,15 @@ from core.extractor.artifacts import write_artifacts
 from core.methods import METHODS, check_method
 from core.predict import accuracy, predict_split
 from core.training import TrainState, fit
-from tests.core.methods.problems import CONFIGS, config_of, digest_of, start, striped, train
+from tests.core.methods.problems import (
+    CONFIGS,
+    EPOCHS_TO_OVERFIT,
+    config_of,
+    digest_of,
+    start,
+    striped,
+    train,
+)
 from tests.core.workers import in_workers
 
 ROOT = Path(__file__).parents[3]
@@ -51,13 +59,13 @@ def saved(state: TrainState) -> dict[str, Any]:
 
 
 def test_every_method_has_options_and_is_tried_here() -> None:
-    assert METHODS.keys() == OPTIONS.keys() == CONFIGS.keys()
+    assert METHODS.keys() == OPTIONS.keys() == CONFIGS.keys() == EPOCHS_TO_OVERFIT.keys()
 
 
 @every_method
 def test_it_overfits_64_images(method: str) -> None:
     dataset = striped(num_train=64)
-    state, results = train(config_of(method, num_epochs=8, batch_size=8), dataset)
+    state, results = train(config_of(method, num_epochs=EPOCHS_TO_OVERFIT[method]), dataset)
     outputs = predict_split(state.model, dataset.train)
     assert accuracy(outputs.probabilities_NK, dataset.train.labels_N) > 0.98
     first, last = sum(results[0].losses.values()), sum(results[-1].losses.values())
