@@ -99,8 +99,8 @@ class Method(ABC):
         Returns
         -------
         Mapping
-            Losses by name, unweighted means over the global batch; a loss that the config switches
-            off is absent. The names are the same in every step.
+            Losses by name, unweighted means over the global batch, that of the labels first; a loss
+            that the config switches off is absent. The names are the same in every step.
 
         Raises
         ------
