@@ -40,17 +40,20 @@ def striped(
     *,
     num_train: int = 48,
     attributes_seed: int = 0,
+    minival_is_random: bool = False,
 ) -> Dataset:
-    """Noise with a bright vertical stripe whose place is the class."""
+    """Noise with a bright vertical stripe whose place is the class, unless minival's is random."""
     rng = np.random.default_rng(0)
     attribute_rng = np.random.default_rng(attributes_seed)
 
-    def split(count: int) -> Split:
+    def split(count: int, *, is_random: bool = False) -> Split:
         labels_N = np.arange(count) % num_classes
         images = rng.integers(0, 90, size=(count, *shape))
         for image, label in zip(images, labels_N, strict=True):
             left = label * shape[2] // num_classes
             image[:, :, left : left + max(1, shape[2] // num_classes)] += 160
+        if is_random:
+            labels_N = rng.permutation(labels_N)
         return Split(
             images_NCHW=images.astype(np.uint8),
             labels_N=labels_N.astype(np.int64),
@@ -62,7 +65,7 @@ def striped(
         class_names=tuple(map(str, range(num_classes))),
         attribute_names=("x", "y", "z"),
         train=split(num_train),
-        minival=split(4 * num_classes),
+        minival=split(12 * num_classes, is_random=minival_is_random),
         test=split(6 * num_classes),
     )
 
