@@ -116,11 +116,18 @@ class Method(ABC):
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """What goes on from epoch to epoch beside `model` and `optimizers`; plain values."""
+        """What goes on from epoch to epoch beside `model` and `optimizers`.
+
+        Plain values, and tensors that nobody changes any more: they are kept as they are given.
+        """
         return {}
 
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
-        """Take over `state_dict()`'s form."""
+        """Take over `state_dict()`'s form.
+
+        Called before weights and optimizers are loaded, so that a model that grew can be given its
+        shape again.
+        """
 
 
 def check_finite(loss: Tensor | float, config: TrainConfig, at: Step) -> None:
