@@ -115,6 +115,10 @@ class Method(ABC):
         """Finish an epoch, and return its tree where the method has one."""
         return None
 
+    def is_watched(self, epoch: int) -> bool:
+        """Whether early stopping looks at an epoch's accuracy; in a warm-up, say, it does not."""
+        return True
+
     def state_dict(self) -> dict[str, Any]:
         """What goes on from epoch to epoch beside `model` and `optimizers`.
 

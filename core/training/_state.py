@@ -42,7 +42,11 @@ class TrainState:
 
     minival_accuracies: list[float] = field(default_factory=list)
     current: Snapshot | None = None
+    """Of the newest epoch; of the reported one when the run is over."""
+
     previous: Snapshot | None = None
+    """Of the epoch before it that early stopping looks at, which it may go back to."""
+
     reported_epoch: int | None = None
     """Once the run is over: the epoch whose weights and tree are its result, counted from 0."""
 
@@ -64,14 +68,18 @@ class TrainState:
 
     def end_epoch(self, tree: DecisionTree | None, minival_accuracy: float) -> None:
         """Take the epoch's tree and accuracy; decide whether the run is over (section 6)."""
-        self.previous = self.current
+        is_watched = self.method.is_watched
+        if self.current and is_watched(self.current.epoch):
+            self.previous = self.current
         weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.current = Snapshot(
             epoch=self.epoch, weights=weights, tree=tree, method=self.method.state_dict()
         )
         self.minival_accuracies.append(minival_accuracy)
         self.epoch += 1
-        if self.previous and early_stop(self.minival_accuracies, self.config.drops_to_stop):
+        drops = self.config.drops_to_stop
+        watched = [x for epoch, x in enumerate(self.minival_accuracies) if is_watched(epoch)]
+        if self.previous and is_watched(self.current.epoch) and early_stop(watched, drops):
             self.current, self.previous = self.previous, None
             self.method.load_state_dict(self.current.method)
             self.model.load_state_dict(self.current.weights)

@@ -98,9 +98,9 @@ class Growing(Intersection):
         self.model.classifier.append(nn.Linear(3, 3))
 
 
-def growing(**changes: object) -> TrainState:
+def growing(kind: type[Growing] = Growing, **changes: object) -> TrainState:
     config = small_config(num_epochs=8, **changes)
-    method = Growing.create(config, in_channels=1, num_classes=3, device=torch.device("cpu"))
+    method = kind.create(config, in_channels=1, num_classes=3, device=torch.device("cpu"))
     return TrainState(config=config, method=method)
 
 
@@ -130,6 +130,28 @@ def test_a_network_that_grew_is_loaded_at_its_size() -> None:
     assert other.method.state_dict() == state.method.state_dict()
     ours, theirs = state.model.state_dict(), other.model.state_dict()
     assert all(theirs[name].equal(tensor) for name, tensor in ours.items())
+
+
+class EverySecond(Growing):
+    """As a method of which every second epoch alone can be compared."""
+
+    def is_watched(self, epoch: int) -> bool:
+        return epoch % 2 == 1
+
+
+def test_an_epoch_that_is_not_watched_neither_stops_a_run_nor_is_gone_back_to() -> None:
+    state = growing(EverySecond, drops_to_stop=1)
+    end_epochs(state, 0.9, 0.5, 0.3, 0.6)
+    expected = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+    end_epochs(state, 0.2)
+    copy = growing(EverySecond, drops_to_stop=1)
+    copy.load_state_dict(state.state_dict())
+    for each in (state, copy):
+        end_epochs(each, 0.55)
+        assert each.reported_epoch == 3
+        trained = each.model.state_dict()
+        assert trained.keys() == expected.keys()
+        assert all(trained[name].equal(tensor) for name, tensor in expected.items())
 
 
 def test_a_checkpoint_of_an_earlier_release_is_refused() -> None:
