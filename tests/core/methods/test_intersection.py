@@ -14,9 +14,10 @@ from core.errors import DataError, NonFiniteLossError
 from core.evaluation import evaluate
 from core.losses import bernoulli_mask, label_loss, sparsity_loss, tree_loss
 from core.methods import create_state
+from core.methods.intersection import Intersection
 from core.predict import accuracy, predict_split
-from core.training import EpochResult, TrainState, fit
-from core.tree import fit_tree
+from core.training import EpochEnd, EpochResult, TrainState, fit
+from core.tree import DecisionTree, fit_tree
 from tests.core.small import small_config, small_dataset
 
 State = dict[str, torch.Tensor]
@@ -238,3 +239,30 @@ def test_a_timm_trunk_trains() -> None:
     )
     assert math.isfinite(results[0].losses["label"])
     assert state.tree is not None
+
+
+class Curious(Intersection):
+    """Keeps what it is shown at the end of an epoch, and what it then draws."""
+
+    def end_epoch(self, at: EpochEnd) -> DecisionTree:
+        self.shown, self.drawn = at, torch.rand(1).item()
+        return super().end_epoch(at)
+
+
+def test_between_epochs_a_method_sees_images_but_no_attributes() -> None:
+    dataset = small_dataset(num_train=20)
+    drawn = []
+    for global_seed in (1, 2):
+        torch.manual_seed(global_seed)
+        config = small_config(num_epochs=1)
+        method = Curious.create(config, in_channels=1, num_classes=4, device=torch.device("cpu"))
+        list(fit(TrainState(config=config, method=method), dataset))
+        drawn.append(method.drawn)
+    assert drawn[0] == drawn[1], "the epoch's own generator, whatever the global one did before"
+    for shown, split in (
+        (method.shown.train, dataset.train),
+        (method.shown.minival, dataset.minival),
+    ):
+        assert np.array_equal(shown.images_NCHW, split.images_NCHW)
+        assert np.array_equal(shown.labels_N, split.labels_N)
+        assert shown.attributes_NA.shape == (len(split), 0)
