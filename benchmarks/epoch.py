@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.config import TrainConfig
+from core.config import TrainConfig, preset_config
 from core.data import Dataset, Split, load_dataset
 from core.methods import create_state
 from core.methods.intersection import Intersection
 from core.pairs import Pairs
-from core.presets import preset_config
 from core.training import fit
 from core.tree import DecisionTree, fit_tree
 

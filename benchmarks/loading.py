@@ -27,10 +27,10 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
+from core.config import ImageOptions
 from core.data import Split, load_dataset
 from core.data.archives import Archive
 from core.data.packed import pack
-from core.image_options import ImageOptions
 
 NUM_CLASSES, NUM_WORKERS, BATCH_SIZE = 8, 2, 16
 SHAPES = ((375, 500), (500, 400), (333, 500))

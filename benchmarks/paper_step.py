@@ -23,13 +23,12 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.config import TrainConfig
+from core.config import TrainConfig, preset_config
 from core.data import Dataset, load_dataset
 from core.data.archives import Archive
 from core.data.packed import pack
 from core.methods import create_state
 from core.model import IntersectionModel, build_model
-from core.presets import preset_config
 from core.training import fit
 
 CONFIG = preset_config("cub").replace({"weights": None, "num_epochs": 2, "drops_to_stop": None})

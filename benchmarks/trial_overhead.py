@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from core.presets import preset_config
+from core.config import preset_config
 from sweep.engine.options import RunOptions
 from sweep.engine.placement import Placement
 from sweep.engine.runner import SweepResult, run_sweep

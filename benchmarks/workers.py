@@ -23,8 +23,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from benchmarks.features import SIZES, Size, make_pairs
+from core.config import preset_config
 from core.pairs import Pairs
-from core.presets import preset_config
 
 ALL_SIZES = {
     "field_guide": Size(num_samples=1440, num_features=128, num_classes=24, batch_size=32),

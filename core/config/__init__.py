@@ -1,6 +1,8 @@
 """What determines a training run, and the identity that names it."""
 
+from core.config._image_options import CROP_PADDING, Augmentation, ImageOptions
 from core.config._options import OPTION_NAMES, OPTION_TYPES
+from core.config._presets import PRESETS, preset_config
 from core.config._train_config import (
     FIELD_NAMES,
     MAX_BITS,
@@ -19,12 +21,16 @@ from core.config._train_config import (
 )
 
 __all__ = [
+    "CROP_PADDING",
     "FIELD_NAMES",
     "MAX_BITS",
     "OPTION_NAMES",
     "OPTION_TYPES",
+    "PRESETS",
     "WEIGHTS_SUFFIXES",
     "Activation",
+    "Augmentation",
+    "ImageOptions",
     "Partition",
     "Precision",
     "RangeMode",
@@ -35,4 +41,5 @@ __all__ = [
     "TreeCriterion",
     "TrunkNorm",
     "UpdateOrder",
+    "preset_config",
 ]

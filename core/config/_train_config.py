@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from core.config import _identity
 from core.config._checks import check_types_and_choices, require
+from core.config._image_options import Augmentation, ImageOptions
 from core.config._options import OPTION_NAMES, checked_options, of_method, plain
 from core.config.options import OPTIONS, MethodOptions
 from core.errors import ConfigError, did_you_mean
-from core.image_options import Augmentation, ImageOptions
 
 RangeMode = Literal["batch", "sample"]
 SparsityNorm = Literal["l1", "l2"]
@@ -36,7 +36,7 @@ class TrainConfig:
     The fields are flat on purpose: a search-space key, a command-line override, an MLflow param
     and a field are the same word. What one method alone reads is an option of that method, written
     with the method's name before it, such as ``jigsaw.whole_weight`` (`core.config.options`).
-    `core.presets` holds the values that suit a bundled dataset.
+    `core.config.PRESETS` holds the values that suit a bundled dataset.
 
     Raises
     ------

@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.command import OneLineParser, add_set_argument
+from core.config import preset_config
 from core.data.registry import DATASETS, load_dataset
 from core.data.types import Dataset, Split
 from core.data.views import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
 from core.errors import ConfigError, CoreError
-from core.presets import preset_config
 
 __all__ = ["contact_sheet", "main"]
 

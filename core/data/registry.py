@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from os import PathLike
 
+from core.config import ImageOptions
 from core.data.bundled import FieldGuideParams, load_digits, load_field_guide
 from core.data.types import Dataset
 from core.errors import ConfigError, did_you_mean
-from core.image_options import ImageOptions
 
 _StrPath = str | PathLike[str]
 _Loader = Callable[[ImageOptions, int, _StrPath | None], Dataset]

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.command import OneLineParser, add_set_argument
+from core.config import preset_config
 from core.data import DATASETS, load_dataset
 from core.errors import CoreError
 from core.jigsaw._file import pretrain_to_file, trunk_of
-from core.presets import preset_config
 from core.training import EpochResult
 
 

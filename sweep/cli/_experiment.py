@@ -11,9 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from core.config import TrainConfig
+from core.config import PRESETS, TrainConfig, preset_config
 from core.errors import CoreError
-from core.presets import PRESETS, preset_config
 from sweep.cli._flags import add_run_flags, command_parser, run_options_from
 from sweep.engine.options import RunOptions
 from sweep.errors import SweepError

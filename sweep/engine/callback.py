@@ -10,10 +10,10 @@ from ray.tune.experiment import Trial
 
 from sweep.engine.data import Fingerprints
 from sweep.engine.progress import ProgressView
-from sweep.engine.store import TrialStore
 from sweep.engine.trial import TrialSettings
-from sweep.spec import SEARCH_ARM, TrialSpec
 from sweep.tracking.rows import TrialReport
+from sweep.tracking.store import TrialStore
+from sweep.tracking.trials import SEARCH_ARM, TrialSpec
 from sweep.tracking.writer import SweepRuns
 
 

@@ -4,10 +4,9 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from core.config import TrainConfig
+from core.config import ImageOptions, TrainConfig
 from core.data import PACKED_DATASETS, Dataset, check_dataset, load_dataset
 from core.errors import ConfigError, DataError
-from core.image_options import ImageOptions
 from sweep.errors import SweepError
 
 DataKey = tuple[str, ImageOptions, int]

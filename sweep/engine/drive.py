@@ -18,7 +18,7 @@ from sweep.engine.options import RunOptions
 from sweep.engine.progress import ProgressView
 from sweep.engine.ray_cluster import start_ray
 from sweep.engine.trial import TrialSettings
-from sweep.spec import TrialSpec
+from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 
 

@@ -12,7 +12,6 @@ from core.methods import check_method
 from sweep.engine.data import Fingerprints
 from sweep.engine.drive import Drive, ListSearcher, drive
 from sweep.engine.options import RunOptions
-from sweep.engine.store import check_storage
 from sweep.engine.trial import TrialSettings
 from sweep.engine.versions import version_tags
 from sweep.spec import SweepSpec
@@ -20,6 +19,7 @@ from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
 from sweep.tracking.plan import Plan
 from sweep.tracking.results import SweepResults
+from sweep.tracking.store import check_storage
 from sweep.tracking.writer import SweepRuns
 
 

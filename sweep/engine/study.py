@@ -19,14 +19,14 @@ from sweep.engine.data import Fingerprints
 from sweep.engine.drive import drive
 from sweep.engine.options import RunOptions
 from sweep.engine.runner import SweepResult, open_sweep
-from sweep.engine.store import TrialStore
 from sweep.engine.trial import TrialSettings
 from sweep.errors import SweepError
-from sweep.spec import SEARCH_ARM, TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.objectives import OBJECTIVES, SPACE_FILE, space_to_json
 from sweep.tracking.plan import Plan
 from sweep.tracking.results import FinishedTrial
+from sweep.tracking.store import TrialStore
+from sweep.tracking.trials import SEARCH_ARM, TrialSpec
 from sweep.tracking.writer import SweepRuns
 
 _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {

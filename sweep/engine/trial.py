@@ -21,9 +21,9 @@ from core.methods import create_state
 from core.training import EpochResult, fit
 from sweep.engine.data import DataKey, DataPlaces, check_same_data, data_key
 from sweep.engine.placement import Placement
-from sweep.engine.store import TrialStore
 from sweep.tracking import metrics
 from sweep.tracking.rows import EpochRow, TrialReport
+from sweep.tracking.store import TrialStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.config import TrainConfig
+from core.config import TrainConfig, preset_config
 from core.data import DATASETS
 from core.errors import ConfigError, did_you_mean
-from core.presets import preset_config
 
 Overrides = Mapping[str, Any]
 Axes = Mapping[str, Sequence[Any]]

@@ -10,30 +10,7 @@ from core.config import TrainConfig
 from core.errors import ConfigError
 from sweep.spec._arms import Overrides
 from sweep.tracking.plan import Arm, Plan, PlannedTrial
-
-SEARCH_ARM = "search"
-"""Arm of a trial whose config a searcher suggested."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialSpec:
-    """One training run of a sweep."""
-
-    arms: tuple[str, ...]
-    """Names of the arms that it serves: one, or several that are the same run."""
-
-    config: TrainConfig
-    dataset_fingerprint: str = ""
-    """Of the data that it trains on; empty until the data is known."""
-
-    @property
-    def arm(self) -> str:
-        """The names of its arms, for people."""
-        return " = ".join(self.arms)
-
-    @property
-    def hash(self) -> str:
-        return self.config.hash
+from sweep.tracking.trials import TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)

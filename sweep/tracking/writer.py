@@ -25,9 +25,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NAME
 
-from sweep.engine.store import TrialStore
 from sweep.errors import SweepError
-from sweep.spec import TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.command import command_line
 from sweep.tracking.connect import first_line, search_runs
@@ -36,6 +34,8 @@ from sweep.tracking.plan import Plan
 from sweep.tracking.reader import PARENT_TAG, PLAN_FILE, read_sweep
 from sweep.tracking.results import SweepResults
 from sweep.tracking.rows import EpochRow
+from sweep.tracking.store import TrialStore
+from sweep.tracking.trials import TrialSpec
 
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _BATCH = 900  # MLflow takes at most 1000 metrics a call

@@ -5,8 +5,7 @@ import argparse
 import pytest
 
 from core.command import OneLineParser, add_set_argument, assignment
-from core.config import TrainConfig
-from core.presets import PRESETS, preset_config
+from core.config import PRESETS, TrainConfig, preset_config
 
 
 @pytest.mark.parametrize("word", ["none", "None", "null"])

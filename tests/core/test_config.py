@@ -7,11 +7,10 @@ import sys
 
 import pytest
 
-from core.config import FIELD_NAMES, TrainConfig
+from core.config import FIELD_NAMES, PRESETS, TrainConfig, preset_config
 from core.config.options import OPTIONS, JigsawOptions
 from core.data import DATASETS
 from core.errors import ConfigError
-from core.presets import PRESETS, preset_config
 
 
 def test_defaults_are_the_papers() -> None:

@@ -33,8 +33,8 @@ from core.methods import create_state
 from core.predict import predict_split
 from core.training import TrainState, fit
 from core.tree import DecisionTree, reason, rule_of, rules
-from sweep.engine.store import TrialStore
 from sweep.engine.trial import TrialRun, TrialSettings
+from sweep.tracking.store import TrialStore
 from tests.core.small import small_config, small_dataset
 from tests.sweep.tiny import TINY
 

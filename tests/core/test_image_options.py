@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from core.config import TrainConfig
+from core.config import ImageOptions, TrainConfig
 from core.errors import ConfigError
-from core.image_options import ImageOptions
 
 PMG = {"resize_size": 550, "crop_size": 448, "augmentation": "crop_flip"}
 

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sweep.engine.store import TrialStore
-from sweep.spec import SweepSpec, TrialSpec
+from sweep.spec import SweepSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
 from sweep.tracking.results import FinishedTrial, SweepResults
 from sweep.tracking.rows import EpochRow
+from sweep.tracking.store import TrialStore
+from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 
 Number = Callable[[str, TrialSpec], float]

@@ -2,10 +2,9 @@
 
 import pytest
 
-from core.config import TrainConfig
+from core.config import TrainConfig, preset_config
 from core.data import DATASETS
 from core.errors import ConfigError
-from core.presets import preset_config
 from sweep.spec import Arms, cross, datasets, grid, one_at_a_time
 
 PLAIN = {"plain": {"tree_weight": 0.0}}

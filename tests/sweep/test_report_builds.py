@@ -5,14 +5,13 @@ from types import ModuleType
 
 import pytest
 
-from core.config import TrainConfig
-from core.presets import preset_config
+from core.config import TrainConfig, preset_config
 from sweep import ablation_p, ablation_parts, pretraining, sparsity_weight, tree_weight
 from sweep.cli import Experiment
 from sweep.report import REPORTS, Difference, Report, Spread, Table, build_report
 from sweep.report.render import write
-from sweep.spec import TrialSpec
 from sweep.tracking import metrics
+from sweep.tracking.trials import TrialSpec
 from tests.sweep.results import Number, by_seed, results_of
 
 EXPERIMENTS = {

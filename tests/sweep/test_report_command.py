@@ -7,7 +7,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from core.presets import preset_config
+from core.config import preset_config
 from sweep import ablation_p
 from sweep.report.__main__ import EXIT_OK, EXIT_REFUSED, main
 from sweep.report.present import present

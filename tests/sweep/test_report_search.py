@@ -8,19 +8,19 @@ import pytest
 from optuna.samplers import RandomSampler
 from rich.console import Console
 
-from core.presets import preset_config
+from core.config import preset_config
 from search_spaces.joint import PAPER_DEFAULTS, SPACE
-from sweep.engine.store import TrialStore
 from sweep.errors import SweepError
 from sweep.report import Report, build_report
 from sweep.report.render import show, write
-from sweep.spec import SEARCH_ARM, TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
 from sweep.tracking.objectives import SPACE_FILE, space_from_json, space_to_json
 from sweep.tracking.plan import Plan
 from sweep.tracking.reader import read_sweeps
 from sweep.tracking.results import SweepResults
+from sweep.tracking.store import TrialStore
+from sweep.tracking.trials import SEARCH_ARM, TrialSpec
 from sweep.tracking.writer import SweepRuns
 from tests.sweep.test_report_builds import column
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from core.config import TrainConfig
+from core.config import TrainConfig, preset_config
 from core.data import load_dataset
 from core.data.packed import pack
-from core.presets import preset_config
 from sweep.cli import EXIT_REFUSED, Experiment, main
 from sweep.engine.data import DataPlaces
 from sweep.engine.trial import TrialRun, TrialSettings

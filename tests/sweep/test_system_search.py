@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from core.presets import preset_config
+from core.config import preset_config
 from search_spaces.joint import PAPER_DEFAULTS
 from sweep import search
 from sweep.cli import EXIT_REFUSED

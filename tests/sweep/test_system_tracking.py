@@ -17,13 +17,13 @@ from mlflow.tracking import MlflowClient
 
 from core.config import TrainConfig
 from sweep import ablation_p
-from sweep.engine.store import TrialStore
 from sweep.report.__main__ import main as report_command
-from sweep.spec import TrialSpec
 from sweep.tracking import metrics
 from sweep.tracking.connect import connect
 from sweep.tracking.plan import Plan
 from sweep.tracking.rows import EpochRow
+from sweep.tracking.store import TrialStore
+from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 from tests.sweep.command import (
     assert_each_trial_once,

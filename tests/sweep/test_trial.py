@@ -18,11 +18,11 @@ from core.data import load_dataset
 from core.data.images import ArrayImages, Rows
 from core.model import build_model
 from core.tree import DecisionTree
-from sweep.engine.store import TrialStore, check_storage
 from sweep.engine.trial import TrialRun, TrialSettings
 from sweep.errors import SweepError
 from sweep.tracking import metrics
 from sweep.tracking.rows import EpochRow
+from sweep.tracking.store import TrialStore, check_storage
 from tests.sweep.tiny import TINY
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.image_options import CROP_PADDING
+from core.config import CROP_PADDING
 
 
 class Crop(NamedTuple):

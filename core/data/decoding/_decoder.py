@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from core.config import ImageOptions
 from core.data.decoding._crops import centre_crop, random_crop, resized_shape, write_crop
 from core.data.images import Rows
-from core.image_options import ImageOptions
 
 CHANNELS = 3
 

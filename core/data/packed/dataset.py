@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.cache import default_cache_dir
+from core.config import ImageOptions
 from core.data.decoding import DecodePool, Decoder
 from core.data.images import Rows
 from core.data.packed import Manifest, localize, open_table
@@ -19,7 +20,6 @@ from core.data.packed._source import PackedImages
 from core.data.splits import require_seed, stratified_group_holdout
 from core.data.types import Dataset, Split
 from core.errors import ConfigError, DataError
-from core.image_options import ImageOptions
 
 _MINIVAL_SHARE = 0.1
 """Of the training part."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.config import ImageOptions, preset_config
 from core.data import (
     BUNDLED_DATASETS,
     DATASETS,
@@ -16,8 +17,6 @@ from core.data import (
 )
 from core.data.archives import ARCHIVES
 from core.errors import ConfigError
-from core.image_options import ImageOptions
-from core.presets import preset_config
 
 
 def test_every_name_loads_the_dataset_of_that_name(tmp_path: Path) -> None:

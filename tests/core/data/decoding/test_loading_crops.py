@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from core.config import CROP_PADDING
 from core.data.decoding._crops import Crop, centre_crop, random_crop, resized_shape, write_crop
-from core.image_options import CROP_PADDING
 
 SIDES = st.integers(3, 90)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from core.config import ImageOptions
 from core.data import Dataset, load_dataset
 from core.data.loader import Batch, BatchStream
 from core.data.packed import pack
-from core.image_options import ImageOptions
 from core.methods import create_state
 from core.predict import predict_split
 from core.training import TrainState, fit

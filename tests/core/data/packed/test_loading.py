@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import v2
 
+from core.config import ImageOptions
 from core.data import Dataset, load_dataset
 from core.data.archives import Archive
 from core.data.contact_sheet import contact_sheet
 from core.data.loader import BatchStream
 from core.data.packed import Manifest, open_table, pack
 from core.errors import ConfigError, DataError
-from core.image_options import ImageOptions
 from tests.core.data.packing import ATTRIBUTE_NAMES, CLASS_NAMES, make_archive
 
 ROWS = 60

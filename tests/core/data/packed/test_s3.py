@@ -18,6 +18,7 @@ import pytest
 import torch
 from pyarrow import fs
 
+from core.config import ImageOptions
 from core.data import load_dataset
 from core.data.archives import Archive
 from core.data.describe import main as describe
@@ -31,7 +32,6 @@ from core.data.packed import (
     verify,
 )
 from core.errors import DataError
-from core.image_options import ImageOptions
 from tests.core.data.helpers import in_new_process, output_of
 from tests.core.data.packing import files_below, make_archive
 

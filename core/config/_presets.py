@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from core.config import TrainConfig
+from core.config._train_config import TrainConfig
 
 _PMG: Mapping[str, Any] = MappingProxyType(
     {
