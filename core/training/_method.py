@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -136,6 +137,9 @@ class Method(ABC):
     def end_epoch(self, at: EpochEnd) -> DecisionTree | None:
         """Finish an epoch before minival is predicted; its tree where the method has one."""
         return None
+
+    def write_files(self, folder: Path) -> None:
+        """Write what a finished run leaves behind beside config, weights, tree and attributes."""
 
     def is_watched(self, epoch: int) -> bool:
         """Whether early stopping looks at an epoch's accuracy; in a warm-up, say, it does not."""
