@@ -1,5 +1,6 @@
 """Alg. 1: what it learns, what it must not see, exact resume, and how it fails."""
 
+import dataclasses
 import io
 import itertools
 import math
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from core.config import TrainConfig
-from core.data import Dataset
+from core.data import Dataset, Split
 from core.errors import DataError, NonFiniteLossError
 from core.evaluation import evaluate
 from core.losses import bernoulli_mask, label_loss, sparsity_loss, tree_loss
@@ -59,6 +60,32 @@ def test_minival_outputs_of_an_epoch_serve_its_evaluation() -> None:
         ours = evaluate(*arguments, minival=result.minival)
         assert ours.scalars() == evaluate(*arguments).scalars()
         assert ours.minival_accuracy == result.minival_accuracy
+
+
+def test_what_a_tree_and_attributes_give_is_absent_without_them() -> None:
+    dataset = small_dataset()
+    state, _ = train(small_config(num_epochs=1), dataset)
+    parts = {
+        name: Split(
+            images_NCHW=split.images_NCHW,
+            labels_N=split.labels_N,
+            attributes_NA=split.attributes_NA[:, :0],
+        )
+        for name in ("train", "minival", "test")
+        for split in (getattr(dataset, name),)
+    }
+    bare = dataclasses.replace(dataset, attribute_names=(), **parts)
+    everything = evaluate(state.model, state.tree, dataset).scalars()
+    of_fidelity = {"fidelity_score", "fidelity_floor", "fidelity_heldout"}
+    of_tree = {"minival_tree_accuracy", "test_tree_accuracy"}
+    for tree, data, absent in (
+        (state.tree, bare, of_fidelity),
+        (None, dataset, of_tree),
+        (None, bare, of_fidelity | of_tree),
+    ):
+        numbers = evaluate(state.model, tree, data).scalars()
+        assert numbers == {name: x for name, x in everything.items() if name not in absent}
+        assert everything.keys() - numbers.keys() == absent
 
 
 def test_attributes_change_no_weight() -> None:
