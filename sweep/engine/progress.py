@@ -74,7 +74,8 @@ class ProgressView:
         if self._console.is_terminal:
             self._live.update(self._render(), refresh=True)
             self._live.stop()
-        else:
+        elif not self._is_over:
+            # Interrupted: how far it came. At the end, the last trial has said it.
             self._console.print(self._summary())
 
     def started(self, config_hash: str, name: str, *, num_epochs: int) -> None:
@@ -133,11 +134,15 @@ class ProgressView:
             f"{self._num_failed} failed",
         ]
         left = self._seconds_left()
-        if left is not None:
+        if left is not None and not self._is_over:
             parts.append(f"about {_duration(left)} left")
         if self._best:
             parts.append(f"best minival accuracy {100 * self._best[0]:.1f} ({self._best[1]})")
         return " · ".join(parts)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._num_done + self._num_failed >= self._num_total
 
     def _seconds_left(self) -> float | None:
         """From the mean trial so far and what the running ones have behind them."""

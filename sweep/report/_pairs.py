@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from sweep.report._report import Column, Table
 from sweep.report._spread import CONFIDENCE, Difference
-from sweep.tracking.names import short_name
 from sweep.tracking.results import SweepResults
 
 
@@ -24,7 +23,7 @@ def differences_table(
             for key in kept.values()
         ]
         count = max((cell.count for cell in found if cell), default=0)
-        rows.append([short_name(first), short_name(second), *found, count])
+        rows.append([first, second, *found, count])
     several = any(isinstance(cell, Difference) and cell.count > 1 for row in rows for cell in row)
     spread = f"mean [{100 * CONFIDENCE:g} % Student-t interval]" if several else "of one seed"
     note = "An interval over few seeds is wide and supposes normal differences." if several else ""
@@ -32,8 +31,8 @@ def differences_table(
         name="differences",
         title=f"Paired differences in points, {spread}",
         columns=[
-            Column(name="first", unit="text"),
-            Column(name="minus", unit="text"),
+            Column(name="first", unit="arm"),
+            Column(name="minus", unit="arm"),
             *(Column(name=title, direction="higher") for title in kept),
             Column(name="seeds", unit="count"),
         ],

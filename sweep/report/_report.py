@@ -12,8 +12,9 @@ from sweep.report._spread import Difference, Spread
 Cell = str | int | float | Spread | Difference | None
 """None where there is no number."""
 
-Unit = Literal["share", "seconds", "count", "text", "number"]
-"""What a column holds; "share" is a fraction of 1, shown as percent."""
+Unit = Literal["share", "seconds", "count", "text", "arm", "number"]
+"""What a column holds: "share" is a fraction of 1, shown as percent; "arm" is an arm's name, which
+people are shown in short and files hold in full."""
 
 Direction = Literal["higher", "lower"]
 """Which way is better."""

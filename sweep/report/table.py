@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from sweep.report._report import Cell, Column, Report, Table
 from sweep.report._spread import Spread
 from sweep.tracking import metrics
-from sweep.tracking.names import short_name
 from sweep.tracking.results import SweepResults
 
 COLUMNS: Mapping[str, str] = {
@@ -57,7 +56,7 @@ class ArmTable:
     def table(self) -> Table:
         """The table as data."""
         columns = [
-            Column(name="arm", unit="text"),
+            Column(name="arm", unit="arm"),
             *(
                 Column(
                     name=title,
@@ -82,7 +81,7 @@ class ArmTable:
     def _row(self, arm: str) -> list[Cell]:
         numbers = [found.get(arm) for found in self.spreads.values()]
         finished = self.finished[arm]
-        return [short_name(arm), *numbers, finished, self.planned[arm] - finished]
+        return [arm, *numbers, finished, self.planned[arm] - finished]
 
     def _floor(self) -> str:
         means = [100 * spread.mean for spread in self.spreads.get("floor", {}).values()]

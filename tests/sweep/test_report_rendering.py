@@ -33,7 +33,7 @@ TABLE = Table(
     name="numbers",
     title="Numbers",
     columns=[
-        Column(name="arm", unit="text"),
+        Column(name="arm", unit="arm"),
         Column(name="score", direction="higher"),
         Column(name="gain"),
         Column(name="hidden", narrow=False),
@@ -47,7 +47,13 @@ TABLE = Table(
             0.1,
             2,
         ],
-        ["one seed", Spread.of([1 / 7]), Difference(mean=-0.5, half_width=None, count=1), 0.2, 1],
+        [
+            "num_bits=4",
+            Spread.of([1 / 7]),
+            Difference(mean=-0.5, half_width=None, count=1),
+            0.2,
+            1,
+        ],
         ["[none]", None, None, None, 0],
     ],
     note="A note.",
@@ -103,7 +109,7 @@ def test_a_console_shows_percent_and_nothing_that_one_seed_cannot_say() -> None:
     lines = {line.split("  ")[0].strip(): line for line in text.splitlines()}
     assert "29.2 ± 5.9" in lines["a | b"]
     assert "+3.1 [+2.1, +4.1]" in lines["a | b"]
-    assert lines["one seed"].split() == ["one", "seed", "14.3", "-50.0", "1"]
+    assert lines["r=4"].split() == ["r=4", "14.3", "-50.0", "1"], "the arm by its short name"
     assert lines["[none]"].split() == ["[none]", "-", "-", "0"]
     assert "hidden" not in text
     assert "A sentence [in brackets]." in text

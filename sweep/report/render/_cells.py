@@ -2,6 +2,7 @@
 
 from sweep.report._report import Cell, Column, Table
 from sweep.report._spread import Difference, Spread
+from sweep.tracking.names import short_name
 
 MISSING = "-"
 
@@ -9,7 +10,8 @@ MISSING = "-"
 def cell_text(cell: Cell, column: Column) -> str:
     """Shares as percent with one digit; a spread as "93.1 ± 0.4"; a difference with its interval.
 
-    What one seed cannot say, its deviation or an interval, is not written.
+    Arms go by their short names. What one seed cannot say, its deviation or an interval, is not
+    written.
     """
     scale = 100 if column.unit == "share" else 1
     if cell is None:
@@ -23,7 +25,7 @@ def cell_text(cell: Cell, column: Column) -> str:
         return f"{scale * cell.mean:+.1f}{ends}"
     if isinstance(cell, float):
         return f"{scale * cell:.1f}" if column.unit == "share" else f"{cell:.3g}"
-    return str(cell)
+    return short_name(str(cell)) if column.unit == "arm" else str(cell)
 
 
 def shown(table: Table) -> tuple[list[Column], list[list[str]]]:

@@ -25,7 +25,7 @@ def show(report: Report, console: Console) -> None:
         # Intervals are wide: they go to a second line rather than lose their end.
         is_wide = any(isinstance(cell, Difference) for row in table.rows for cell in row)
         for column in columns:
-            is_text = column.unit == "text"
+            is_text = column.unit in ("text", "arm")
             drawn.add_column(
                 escape(column.short or column.name),
                 justify="left" if is_text else "right",

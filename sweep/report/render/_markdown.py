@@ -15,7 +15,7 @@ def to_markdown(report: Report) -> str:
 def _table(table: Table) -> str:
     columns, rows = shown(table)
     title = ", ".join(table.title.splitlines())
-    rules = ["---" if column.unit == "text" else "---:" for column in columns]
+    rules = ["---" if column.unit in ("text", "arm") else "---:" for column in columns]
     lines = [[column.short or column.name for column in columns], rules, *rows]
     body = "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
     return "\n\n".join(part for part in (f"**{title}**", body, table.note) if part)

@@ -46,7 +46,7 @@ def _flat(column: Column, cells: list[Cell]) -> dict[str, pa.Array]:
             f"{name} low": _floats([end[0] if end else None for end in ends]),
             f"{name} high": _floats([end[1] if end else None for end in ends]),
         }
-    if column.unit == "text":
+    if column.unit in ("text", "arm"):
         return {name: pa.array(cells, pa.string())}
     if column.unit == "count":
         return {name: pa.array(cells, pa.int64())}
