@@ -21,7 +21,7 @@ PICTURED_DEPTH = 4
 def write_artifacts(
     folder: Path, state: TrainState, evaluation: Evaluation, dataset: Dataset
 ) -> None:
-    """Write a finished run's config, weights, tree in three forms, and attribute table.
+    """Write a run's config, weights, tree in three forms, attributes and its method's files.
 
     What the method or the data does not have is left out. `core.AttributeExtractor.load` reads the
     folder of a run with levels and a tree.
@@ -58,6 +58,7 @@ def write_artifacts(
     if evaluation.fidelity is not None:
         table = evaluation.fidelity.table(dataset.attribute_names)
         pyarrow.parquet.write_table(table, folder / "attributes.parquet")
+    state.method.write_files(folder)
 
 
 def _write_tree(folder: Path, tree: DecisionTree, class_names: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from core.command import OneLineParser, add_set_argument
 from core.config import preset_config
 from core.data import DATASETS, load_dataset
 from core.errors import CoreError
-from core.jigsaw._file import pretrain_to_file, trunk_of
+from core.jigsaw._file import model_of, pretrain_to_file
 from core.training import EpochResult
 
 
@@ -39,7 +39,7 @@ def _run(options: argparse.Namespace) -> None:
     state = pretrain_to_file(
         config, dataset, options.output, device=options.device, on_epoch=_say_epoch
     )
-    loaded = trunk_of(state).loaded_weights
+    loaded = model_of(state).trunk.loaded_weights
     if loaded and loaded.left_out:
         _say(f"Of {loaded.path} these were left out: {', '.join(loaded.left_out)}")
     _say(f"{options.output}: weights of trunk={config.trunk}, for weights={options.output}")

@@ -1,18 +1,15 @@
 """Jigsaw pretraining from a config to a file of weights, that can be stopped and goes on."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
-from core.backbones import PMGTrunk
 from core.config import TrainConfig
 from core.data import Dataset
 from core.errors import ConfigError, DataError
 from core.methods import create_state
-from core.methods.jigsaw import JigsawModel
+from core.methods.jigsaw import JigsawModel, write_trunk
 from core.training import EpochResult, TrainState, fit
 
 
@@ -75,18 +72,17 @@ def pretrain_to_file(
         values = {"state": state.state_dict(), "fingerprint": dataset.fingerprint}
         _write(checkpoint, lambda path, values=values: torch.save(values, path))  # type: ignore[misc]
         on_epoch(result)
-    weights = {name: t.cpu().contiguous() for name, t in trunk_of(state).state_dict().items()}
-    metadata = {"config": json.dumps(config.to_dict()), "dataset": dataset.fingerprint}
-    _write(out, lambda path: save_file(weights, path, metadata=metadata))
+    model, metadata = model_of(state), {"dataset": dataset.fingerprint}
+    _write(out, lambda path: write_trunk(model, path, config=config, metadata=metadata))
     checkpoint.unlink(missing_ok=True)
     return state
 
 
-def trunk_of(state: TrainState) -> PMGTrunk:
-    """The trunk that a state of the method "jigsaw" trains."""
+def model_of(state: TrainState) -> JigsawModel:
+    """The network that a state of the method "jigsaw" trains."""
     if not isinstance(state.model, JigsawModel):
         raise TypeError(f"The state trains {state.config.method!r}.")
-    return state.model.trunk
+    return state.model
 
 
 def _write(path: Path, save: Callable[[Path], None]) -> None:

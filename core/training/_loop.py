@@ -6,13 +6,14 @@ No files and no logging here: `fit` yields one result an epoch and leaves the re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from core.data import Dataset
+from core.data import Dataset, Split
 from core.data.loader import BatchStream
 from core.distributed import rank, world_size
 from core.predict import SplitOutputs, accuracy, predict_over_workers
-from core.training._method import Step, Timer, check_finite, mix_seeds
+from core.training._method import EpochEnd, Step, Timer, check_finite, mix_seeds
 from core.training._rates import set_learning_rates
 from core.training._state import TrainState
 from core.tree import DecisionTree
@@ -89,13 +90,13 @@ def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
 def _run_epoch(state: TrainState, dataset: Dataset, batches: BatchStream) -> EpochResult:
     config, method, epoch = state.config, state.method, state.epoch
     timer, sums = Timer(), _Sums()
-    set_learning_rates(method.optimizers.values(), config, epoch=epoch)
-    method.start_epoch(epoch)
-    method.model.train()
     stream = batches.epoch(epoch)
     with torch.random.fork_rng(devices=[]):
         # Dropout inside a timm trunk draws from the global generator.
         torch.manual_seed(mix_seeds(config.seed, epoch, rank()))
+        method.start_epoch(epoch)
+        set_learning_rates(method.optimizers.values(), config, epoch=epoch)
+        method.model.train()
         for index in range(batches.num_batches):
             with timer.part("data"):
                 batch = next(stream)
@@ -103,7 +104,14 @@ def _run_epoch(state: TrainState, dataset: Dataset, batches: BatchStream) -> Epo
             losses = method.step(batch, at)
             check_finite(sum(losses.values()), config, at)
             sums.add(losses, batch.global_size)
-    tree = method.end_epoch(timer)
+        tree = method.end_epoch(
+            EpochEnd(
+                epoch=epoch,
+                train=_without_attributes(dataset.train),
+                minival=_without_attributes(dataset.minival),
+                timer=timer,
+            )
+        )
     with timer.part("validation"):
         minival = predict_over_workers(method.model, dataset.minival)
         minival_accuracy = accuracy(minival.probabilities_NK, dataset.minival.labels_N)
@@ -116,6 +124,14 @@ def _run_epoch(state: TrainState, dataset: Dataset, batches: BatchStream) -> Epo
         tree=tree,
         seconds=timer.seconds,
         is_last=state.finished,
+    )
+
+
+def _without_attributes(split: Split) -> Split:
+    return Split(
+        images=split.images,
+        labels_N=split.labels_N,
+        attributes_NA=np.zeros((len(split), 0), dtype=np.bool_),
     )
 
 

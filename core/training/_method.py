@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from core.config import TrainConfig
+from core.data import Split
 from core.data.loader import Batch
 from core.errors import NonFiniteLossError
 from core.recognizer import Recognizer
@@ -47,11 +49,32 @@ class Step:
     """For the parts "network" and "tree"."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EpochEnd:
+    """What a method may look at once it has learnt from all batches of an epoch."""
+
+    epoch: int
+    """Counted from 0."""
+
+    train: Split
+    """For what looks over the whole training set, such as finding each prototype's nearest patch.
+    Without attributes, as `minival` is."""
+
+    minival: Split
+    """For fixing a range to quantize in; not to learn from."""
+
+    timer: Timer
+    """For the parts "network" and "tree"."""
+
+
 class Method(ABC):
     """One way to train a network, made from a config: what differs from method to method.
 
     `core.training.fit` has what does not: batches, step sizes, sums of losses, minival accuracy,
-    early stopping, checkpoints. A method never sees an attribute.
+    early stopping, checkpoints. A method is shown no attribute.
+
+    What it draws is a function of seed, epoch and step (`mix_seeds`), or comes from torch's global
+    generator, which the loop seeds for each epoch; so there is no generator to save.
 
     Attributes
     ----------
@@ -111,16 +134,30 @@ class Method(ABC):
     def start_epoch(self, epoch: int) -> None:
         """Prepare for an epoch's batches."""
 
-    def end_epoch(self, timer: Timer) -> DecisionTree | None:
-        """Finish an epoch, and return its tree where the method has one."""
+    def end_epoch(self, at: EpochEnd) -> DecisionTree | None:
+        """Finish an epoch before minival is predicted; its tree where the method has one."""
         return None
 
+    def write_files(self, folder: Path) -> None:
+        """Write what a finished run leaves behind beside config, weights, tree and attributes."""
+
+    def is_watched(self, epoch: int) -> bool:
+        """Whether early stopping looks at an epoch's accuracy; in a warm-up, say, it does not."""
+        return True
+
     def state_dict(self) -> dict[str, Any]:
-        """What goes on from epoch to epoch beside `model` and `optimizers`; plain values."""
+        """What goes on from epoch to epoch beside `model` and `optimizers`.
+
+        Plain values, and tensors that nobody changes any more: they are kept as they are given.
+        """
         return {}
 
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
-        """Take over `state_dict()`'s form."""
+        """Take over `state_dict()`'s form.
+
+        Called before weights and optimizers are loaded, so that a model that grew can be given its
+        shape again.
+        """
 
 
 def check_finite(loss: Tensor | float, config: TrainConfig, at: Step) -> None:

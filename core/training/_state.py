@@ -16,11 +16,13 @@ from core.tree import DecisionTree
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot:
-    """Weights and tree at the end of an epoch."""
+    """Weights, tree and what else the method has, at the end of an epoch."""
 
     epoch: int
     weights: dict[str, torch.Tensor]
     tree: DecisionTree | None
+    method: dict[str, Any]
+    """`Method.state_dict()`."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -40,7 +42,11 @@ class TrainState:
 
     minival_accuracies: list[float] = field(default_factory=list)
     current: Snapshot | None = None
+    """Of the newest epoch; of the reported one when the run is over."""
+
     previous: Snapshot | None = None
+    """Of the epoch before it that early stopping looks at, which it may go back to."""
+
     reported_epoch: int | None = None
     """Once the run is over: the epoch whose weights and tree are its result, counted from 0."""
 
@@ -62,13 +68,20 @@ class TrainState:
 
     def end_epoch(self, tree: DecisionTree | None, minival_accuracy: float) -> None:
         """Take the epoch's tree and accuracy; decide whether the run is over (section 6)."""
-        self.previous = self.current
+        is_watched = self.method.is_watched
+        if self.current and is_watched(self.current.epoch):
+            self.previous = self.current
         weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        self.current = Snapshot(epoch=self.epoch, weights=weights, tree=tree)
+        self.current = Snapshot(
+            epoch=self.epoch, weights=weights, tree=tree, method=self.method.state_dict()
+        )
         self.minival_accuracies.append(minival_accuracy)
         self.epoch += 1
-        if self.previous and early_stop(self.minival_accuracies, self.config.drops_to_stop):
+        drops = self.config.drops_to_stop
+        watched = [x for epoch, x in enumerate(self.minival_accuracies) if is_watched(epoch)]
+        if self.previous and is_watched(self.current.epoch) and early_stop(watched, drops):
             self.current, self.previous = self.previous, None
+            self.method.load_state_dict(self.current.method)
             self.model.load_state_dict(self.current.weights)
             self.reported_epoch = self.current.epoch
         elif self.epoch >= self.config.num_epochs:
@@ -96,7 +109,7 @@ class TrainState:
         Raises
         ------
         DataError
-            If the checkpoint was made by another config.
+            If the checkpoint was made by another config, or by a release without methods.
         """
         saved = TrainConfig.from_dict(json.loads(values["config"]))
         if saved.hash != self.config.hash:
@@ -104,10 +117,15 @@ class TrainState:
                 f"The checkpoint belongs to config {saved.hash}, but this run is config "
                 f"{self.config.hash}: give each run a place of its own."
             )
+        if "method" not in values:
+            raise DataError(
+                "The checkpoint is of an earlier release, which kept other parts of a run: finish "
+                "the run with that release, or remove the checkpoint to begin anew."
+            )
+        self.method.load_state_dict(values["method"])
         self.model.load_state_dict(values["model"])
         for name, optimizer in self.method.optimizers.items():
             optimizer.load_state_dict(values["optimizers"][name])
-        self.method.load_state_dict(values["method"])
         self.epoch = values["epoch"]
         self.minival_accuracies = list(values["minival_accuracies"])
         self.current = _unpack(values["current"])
@@ -119,7 +137,12 @@ def _pack(snapshot: Snapshot | None) -> dict[str, Any] | None:
     if snapshot is None:
         return None
     tree = None if snapshot.tree is None else json.dumps(snapshot.tree.to_dict())
-    return {"epoch": snapshot.epoch, "weights": snapshot.weights, "tree": tree}
+    return {
+        "epoch": snapshot.epoch,
+        "weights": snapshot.weights,
+        "tree": tree,
+        "method": snapshot.method,
+    }
 
 
 def _unpack(values: dict[str, Any] | None) -> Snapshot | None:
@@ -127,4 +150,6 @@ def _unpack(values: dict[str, Any] | None) -> Snapshot | None:
         return None
     packed = values["tree"]
     tree = None if packed is None else DecisionTree.from_dict(json.loads(packed))
-    return Snapshot(epoch=values["epoch"], weights=values["weights"], tree=tree)
+    return Snapshot(
+        epoch=values["epoch"], weights=values["weights"], tree=tree, method=values["method"]
+    )

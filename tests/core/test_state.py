@@ -1,14 +1,20 @@
 """Early stopping as section 6 words it, and step sizes over the epochs."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from core.config import Schedule
+from core.errors import DataError
 from core.methods import create_state
-from core.training import early_stop
+from core.methods.intersection import Intersection
+from core.training import TrainState, early_stop
 from core.training._rates import set_learning_rates
 from tests.core.small import small_config
 
@@ -75,3 +81,82 @@ def test_schedule_scales_every_group_alike_and_changes_nothing_else(
     assert all(a is b for a, b in zip(before, after, strict=True))
     for name, tensor in state.model.state_dict().items():
         assert tensor.equal(weights[name])
+
+
+class Growing(Intersection):
+    """As a method whose network gets a layer in each epoch."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"num_layers": len(self.model.classifier)}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        while len(self.model.classifier) < values["num_layers"]:
+            self.grow()
+        del self.model.classifier[values["num_layers"] :]
+
+    def grow(self) -> None:
+        self.model.classifier.append(nn.Linear(3, 3))
+
+
+def growing(kind: type[Growing] = Growing, **changes: object) -> TrainState:
+    config = small_config(num_epochs=8, **changes)
+    method = kind.create(config, in_channels=1, num_classes=3, device=torch.device("cpu"))
+    return TrainState(config=config, method=method)
+
+
+def end_epochs(state: TrainState, *accuracies: float) -> None:
+    for accuracy in accuracies:
+        assert not state.finished
+        assert isinstance(state.method, Growing)
+        state.method.grow()
+        state.end_epoch(None, accuracy)
+
+
+def test_what_a_method_has_beside_its_weights_is_set_back_with_them() -> None:
+    state = growing(drops_to_stop=1)
+    end_epochs(state, 0.1, 0.2)
+    expected = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+    end_epochs(state, 0.1)
+    assert state.reported_epoch == 1
+    trained = state.model.state_dict()
+    assert trained.keys() == expected.keys()
+    assert all(trained[name].equal(tensor) for name, tensor in expected.items())
+
+
+def test_a_network_that_grew_is_loaded_at_its_size() -> None:
+    state, other = growing(), growing()
+    end_epochs(state, 0.1, 0.2)
+    other.load_state_dict(state.state_dict())
+    assert other.method.state_dict() == state.method.state_dict()
+    ours, theirs = state.model.state_dict(), other.model.state_dict()
+    assert all(theirs[name].equal(tensor) for name, tensor in ours.items())
+
+
+class EverySecond(Growing):
+    """As a method of which every second epoch alone can be compared."""
+
+    def is_watched(self, epoch: int) -> bool:
+        return epoch % 2 == 1
+
+
+def test_an_epoch_that_is_not_watched_neither_stops_a_run_nor_is_gone_back_to() -> None:
+    state = growing(EverySecond, drops_to_stop=1)
+    end_epochs(state, 0.9, 0.5, 0.3, 0.6)
+    expected = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+    end_epochs(state, 0.2)
+    copy = growing(EverySecond, drops_to_stop=1)
+    copy.load_state_dict(state.state_dict())
+    for each in (state, copy):
+        end_epochs(each, 0.55)
+        assert each.reported_epoch == 3
+        trained = each.model.state_dict()
+        assert trained.keys() == expected.keys()
+        assert all(trained[name].equal(tensor) for name, tensor in expected.items())
+
+
+def test_a_checkpoint_of_an_earlier_release_is_refused() -> None:
+    state = create_state(small_config(), in_channels=1, num_classes=3)
+    values = state.state_dict()
+    del values["method"]
+    with pytest.raises(DataError, match="is of an earlier release"):
+        state.load_state_dict(values)

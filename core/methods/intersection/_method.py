@@ -15,7 +15,15 @@ from core.losses import bernoulli_mask
 from core.methods.intersection._objective import Objective
 from core.model import IntersectionModel, build_model
 from core.pairs import Pairs
-from core.training import Method, Step, Timer, check_finite, mix_seeds, sgd, share_batch_statistics
+from core.training import (
+    EpochEnd,
+    Method,
+    Step,
+    check_finite,
+    mix_seeds,
+    sgd,
+    share_batch_statistics,
+)
 from core.tree import DecisionTree
 
 
@@ -99,9 +107,9 @@ class Intersection(Method):
             losses["sparsity"] = sparse
         return losses
 
-    def end_epoch(self, timer: Timer) -> DecisionTree:
+    def end_epoch(self, at: EpochEnd) -> DecisionTree:
         """T over the whole S' of the epoch."""
-        with timer.part("tree"):
+        with at.timer.part("tree"):
             return self.pairs.tree()
 
     def _step_classifier(self, loss: Tensor) -> None:

@@ -3,6 +3,7 @@
 Shape letters: B samples, K classes, P pieces.
 """
 
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from core.errors import ConfigError
 from core.losses import label_loss
 from core.methods.jigsaw._model import JigsawModel
 from core.methods.jigsaw._pieces import permute_pieces
+from core.methods.jigsaw._trunk_file import TRUNK_FILE, write_trunk
 from core.training import Method, Step, check_finite, sgd, share_batch_statistics
 
 STEPS = ("stage1", "stage2", "stage3", "whole")
@@ -99,3 +101,7 @@ class Jigsaw(Method):
                 sum_gradients(p for group in optimizer.param_groups for p in group["params"])
                 optimizer.step()
         return losses
+
+    def write_files(self, folder: Path) -> None:
+        """The trunk alone, for `weights=FILE`."""
+        write_trunk(self.model, folder / TRUNK_FILE, config=self.config, metadata={})

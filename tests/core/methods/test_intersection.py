@@ -1,5 +1,6 @@
 """Alg. 1: what it learns, what it must not see, exact resume, and how it fails."""
 
+import dataclasses
 import io
 import itertools
 import math
@@ -9,14 +10,15 @@ import pytest
 import torch
 
 from core.config import TrainConfig
-from core.data import Dataset
+from core.data import Dataset, Split
 from core.errors import DataError, NonFiniteLossError
 from core.evaluation import evaluate
 from core.losses import bernoulli_mask, label_loss, sparsity_loss, tree_loss
 from core.methods import create_state
+from core.methods.intersection import Intersection
 from core.predict import accuracy, predict_split
-from core.training import EpochResult, TrainState, fit
-from core.tree import fit_tree
+from core.training import EpochEnd, EpochResult, TrainState, fit
+from core.tree import DecisionTree, fit_tree
 from tests.core.small import small_config, small_dataset
 
 State = dict[str, torch.Tensor]
@@ -58,6 +60,32 @@ def test_minival_outputs_of_an_epoch_serve_its_evaluation() -> None:
         ours = evaluate(*arguments, minival=result.minival)
         assert ours.scalars() == evaluate(*arguments).scalars()
         assert ours.minival_accuracy == result.minival_accuracy
+
+
+def test_what_a_tree_and_attributes_give_is_absent_without_them() -> None:
+    dataset = small_dataset()
+    state, _ = train(small_config(num_epochs=1), dataset)
+    parts = {
+        name: Split(
+            images_NCHW=split.images_NCHW,
+            labels_N=split.labels_N,
+            attributes_NA=split.attributes_NA[:, :0],
+        )
+        for name in ("train", "minival", "test")
+        for split in (getattr(dataset, name),)
+    }
+    bare = dataclasses.replace(dataset, attribute_names=(), **parts)
+    everything = evaluate(state.model, state.tree, dataset).scalars()
+    of_fidelity = {"fidelity_score", "fidelity_floor", "fidelity_heldout"}
+    of_tree = {"minival_tree_accuracy", "test_tree_accuracy"}
+    for tree, data, absent in (
+        (state.tree, bare, of_fidelity),
+        (None, dataset, of_tree),
+        (None, bare, of_fidelity | of_tree),
+    ):
+        numbers = evaluate(state.model, tree, data).scalars()
+        assert numbers == {name: x for name, x in everything.items() if name not in absent}
+        assert everything.keys() - numbers.keys() == absent
 
 
 def test_attributes_change_no_weight() -> None:
@@ -238,3 +266,30 @@ def test_a_timm_trunk_trains() -> None:
     )
     assert math.isfinite(results[0].losses["label"])
     assert state.tree is not None
+
+
+class Curious(Intersection):
+    """Keeps what it is shown at the end of an epoch, and what it then draws."""
+
+    def end_epoch(self, at: EpochEnd) -> DecisionTree:
+        self.shown, self.drawn = at, torch.rand(1).item()
+        return super().end_epoch(at)
+
+
+def test_between_epochs_a_method_sees_images_but_no_attributes() -> None:
+    dataset = small_dataset(num_train=20)
+    drawn = []
+    for global_seed in (1, 2):
+        torch.manual_seed(global_seed)
+        config = small_config(num_epochs=1)
+        method = Curious.create(config, in_channels=1, num_classes=4, device=torch.device("cpu"))
+        list(fit(TrainState(config=config, method=method), dataset))
+        drawn.append(method.drawn)
+    assert drawn[0] == drawn[1], "the epoch's own generator, whatever the global one did before"
+    for shown, split in (
+        (method.shown.train, dataset.train),
+        (method.shown.minival, dataset.minival),
+    ):
+        assert np.array_equal(shown.images_NCHW, split.images_NCHW)
+        assert np.array_equal(shown.labels_N, split.labels_N)
+        assert shown.attributes_NA.shape == (len(split), 0)

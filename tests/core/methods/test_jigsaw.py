@@ -14,6 +14,8 @@ from torch.nn import functional
 from core.backbones import build_trunk
 from core.config import TrainConfig
 from core.errors import ConfigError, DataError, NonFiniteLossError
+from core.evaluation import evaluate
+from core.extractor.artifacts import write_artifacts
 from core.jigsaw import pretrain_to_file
 from core.jigsaw.__main__ import main
 from core.methods import create_state
@@ -199,6 +201,13 @@ def test_a_file_goes_on_where_it_was_and_a_trunk_loads_it(tmp_path: Path) -> Non
     loaded, _ = build_trunk("pmg:test_resnet", in_channels=1, weights=str(out))
     for name, tensor in network(finished).trunk.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name]), name
+    # A trial leaves the same weights among its artifacts.
+    write_artifacts(tmp_path, finished, evaluate(finished.model, None, dataset), dataset)
+    of_trial, _ = build_trunk(
+        "pmg:test_resnet", in_channels=1, weights=str(tmp_path / "trunk.safetensors")
+    )
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, of_trial.state_dict()[name]), name
     # Two epochs of two batches of four steps.
     assert loaded.state_dict()["branches.0.1.num_batches_tracked"] == 2 * 2 * 4
 
