@@ -14,12 +14,14 @@ from rich.markup import escape
 from core.config import PRESETS, TrainConfig, preset_config
 from core.errors import CoreError
 from sweep.cli._flags import add_run_flags, command_parser, run_options_from
+from sweep.cli._signals import sigterm_interrupts
 from sweep.engine.options import RunOptions
 from sweep.errors import SweepError
 from sweep.report import Build
 from sweep.spec import SweepSpec
 
-EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED = 0, 1, 2
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,8 @@ class Experiment:
 def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> int:
     """Run an experiment from the command line and return the exit code.
 
-    0: all trials are finished. 1: some failed. 2: refused before any trial. 130: interrupted.
+    0: all trials are finished. 1: some failed. 2: refused before any trial. 130: interrupted by
+    Ctrl-C. 143: by SIGTERM.
     """
     console = make_console()
     options = add_run_flags(command_parser(experiment.description)).parse_args(arguments)
@@ -61,14 +64,15 @@ def make_console() -> Console:
 
 def guarded(console: Console, action: Callable[[], int]) -> int:
     """Turn errors that a user can mend into one line and an exit code."""
-    try:
-        return action()
-    except (CoreError, SweepError) as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}")
-        return EXIT_REFUSED
-    except KeyboardInterrupt:
-        console.print("Interrupted. Run the same command again to go on with what is left.")
-        return EXIT_INTERRUPTED
+    with sigterm_interrupts() as sigterm:
+        try:
+            return action()
+        except (CoreError, SweepError) as error:
+            console.print(f"[red]error:[/red] {escape(str(error))}")
+            return EXIT_REFUSED
+        except KeyboardInterrupt:
+            console.print("Interrupted. Run the same command again to go on with what is left.")
+            return EXIT_TERMINATED if sigterm.received else EXIT_INTERRUPTED
 
 
 def _run(experiment: Experiment, options: argparse.Namespace, console: Console) -> int:

@@ -71,6 +71,8 @@ class SweepCallback(Callback):
         if report is None:
             return
         spec = self._spec(trial)
+        for note in report.notes:
+            self._view.note(spec.hash, note)
         self._runs.trial_rows(spec.hash, report.rows)
         self._view.advanced(spec.hash, report.rows[-1].epoch + 1)
 
@@ -95,7 +97,7 @@ class SweepCallback(Callback):
 
     def _fail(self, spec: TrialSpec, reason: str) -> None:
         self.failures[spec.hash] = reason
-        self._runs.trial_failed(spec.hash, reason)
+        self._runs.trial_failed(spec, reason)
         self._view.failed(spec.hash, reason)
 
     def _spec(self, trial: Trial) -> TrialSpec:

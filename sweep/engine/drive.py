@@ -85,8 +85,15 @@ def drive(
         )
         callback = SweepCallback(runs, view, settings, arms or {}, fingerprints)
         start = time.monotonic()
-        with view:
-            _tune(searcher, settings, options, callback, num_trials=num_trials, parallel=parallel)
+        try:
+            with view:
+                _tune(
+                    searcher, settings, options, callback, num_trials=num_trials, parallel=parallel
+                )
+        except KeyboardInterrupt:
+            # Told at once: `ray job stop` leaves three seconds, and Ray's own end takes most of it.
+            runs.interrupted()
+            raise
         seconds = time.monotonic() - start
     return Drive(failures=callback.failures, seconds=seconds, parallel=parallel)
 

@@ -90,6 +90,12 @@ class ProgressView:
             self._running[config_hash].epochs = epochs
         self._show()
 
+    def note(self, config_hash: str, sentence: str) -> None:
+        """Show what a person should know of a trial."""
+        trial = self._running.get(config_hash)
+        name = trial.name if trial else config_hash
+        self._console.print(Text(f"warning: {name}: {sentence}", style="yellow"))
+
     def finished(self, config_hash: str, final: Mapping[str, float]) -> None:
         name = self._end(config_hash)
         self._num_done += 1

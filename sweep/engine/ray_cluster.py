@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ def start_ray(address: str | None, placement: Placement) -> Iterator[dict[str, f
         _check_address(joined)
     if joined in (None, "local"):
         placement.check_fits(_of_this_machine(), where="this machine")  # Ray takes seconds to start
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address,
@@ -45,6 +47,9 @@ def start_ray(address: str | None, placement: Placement) -> Iterator[dict[str, f
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_cluster(joined, error) from error
+    if callable(on_sigterm):
+        # Ray has put its own in the place of the command's, which ends the process in disorder.
+        signal.signal(signal.SIGTERM, on_sigterm)
     try:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         placement.check_fits(resources, where="the cluster")

@@ -175,8 +175,7 @@ def send_what_was_told(
         fingerprint = fingerprints.of(config)
         spec = TrialSpec(arms=(SEARCH_ARM,), config=config, dataset_fingerprint=fingerprint)
         if trial.state == TrialState.FAIL:
-            runs.trial_started(spec)
-            runs.trial_failed(spec.hash, "its driver was killed before it wrote the reason")
+            runs.trial_failed(spec, "its driver was killed before it wrote the reason")
             continue
         store = TrialStore.of(settings.storage, settings.sweep_id, config.hash, fingerprint)
         if not runs.take_stored(spec, store):

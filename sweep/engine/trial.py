@@ -23,7 +23,7 @@ from sweep.engine.data import DataKey, DataPlaces, check_same_data, data_key
 from sweep.engine.placement import Placement
 from sweep.tracking import metrics
 from sweep.tracking.rows import EpochRow, TrialReport
-from sweep.tracking.store import TrialStore
+from sweep.tracking.store import DamagedCheckpointError, TrialStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,8 @@ class TrialRun:
         self._rows: list[EpochRow] = []
         self._num_sent = 0
         self._last_checkpoint = time.monotonic()
-        checkpoint = self._store.load()
+        self._notes: list[str] = []
+        checkpoint = self._load_checkpoint()
         if checkpoint is not None:
             self._state.load_state_dict(checkpoint["state"])
             self._rows = [EpochRow.from_plain(row) for row in checkpoint["rows"]]
@@ -90,7 +91,18 @@ class TrialRun:
                 break
         final = self._final()
         rows, self._num_sent = self._rows[self._num_sent :], len(self._rows)
-        return TrialReport(rows=rows, done=self._state.finished, final=final)
+        notes, self._notes = self._notes, []
+        return TrialReport(rows=rows, done=self._state.finished, final=final, notes=notes)
+
+    def _load_checkpoint(self) -> dict[str, Any] | None:
+        """The newest checkpoint; a damaged one is set aside, and the trial starts anew."""
+        try:
+            return self._store.load()
+        except DamagedCheckpointError as error:
+            if rank() == 0:
+                aside = self._store.set_aside()
+                self._notes.append(f"{error} It is now {aside!r}, and the trial starts anew.")
+            return None
 
     def _take(self, result: EpochResult) -> Evaluation:
         """Append the epoch's row, and return the numbers of the weights that the state holds.

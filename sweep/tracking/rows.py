@@ -47,6 +47,9 @@ class TrialReport:
     final: Mapping[str, float]
     """Metrics of the reported epoch by their final keys, once done; before that, none."""
 
+    notes: Sequence[str] = ()
+    """What a person should know of the trial, in sentences."""
+
     def to_result(self) -> dict[str, Any]:
         """The form that Tune and Train pass on; its scalars are those of the newest epoch."""
         newest = self.rows[-1]
@@ -59,6 +62,7 @@ class TrialReport:
             "rows": [row.to_plain() for row in self.rows],
             "final": dict(self.final),
             "trial_done": self.done,
+            "notes": list(self.notes),
             **{key: value for key, value in scalars.items() if value is not None},
         }
 
@@ -74,4 +78,5 @@ class TrialReport:
             rows=[EpochRow.from_plain(row) for row in result["rows"]],
             done=result["trial_done"],
             final=result["final"],
+            notes=result["notes"],
         )

@@ -5,6 +5,7 @@ one mechanism serves a killed driver, a lost worker and a lost node, whichever e
 trial. It is emptied once MLflow has everything.
 """
 
+import hashlib
 import io
 import os
 import uuid
@@ -19,6 +20,12 @@ from sweep.errors import SweepError
 
 _CHECKPOINT = "checkpoint.pt"
 _ARTIFACTS = "artifacts"
+_MAGIC = b"checkpoint of a trial, 1\n"
+_DIGEST_SIZE = hashlib.sha256().digest_size
+
+
+class DamagedCheckpointError(SweepError):
+    """A file that is no whole checkpoint: cut off, or written over."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +45,51 @@ class TrialStore:
         """Write the checkpoint; a reader sees the old one or the new one, never a part."""
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
+        content = buffer.getvalue()
         filesystem, path = _open(self.uri)
         filesystem.create_dir(path, recursive=True)
         partial = f"{path}/{_CHECKPOINT}.{uuid.uuid4().hex}.part"
         with filesystem.open_output_stream(partial) as stream:
-            stream.write(buffer.getvalue())
+            stream.write(_MAGIC + hashlib.sha256(content).digest() + content)
         filesystem.move(partial, f"{path}/{_CHECKPOINT}")
 
     def load(self) -> dict[str, Any] | None:
-        """The newest checkpoint, or None when there is none."""
+        """The newest checkpoint, or None when there is none.
+
+        Raises
+        ------
+        DamagedCheckpointError
+            If the file is not what `save` wrote.
+        """
         filesystem, path = _open(self.uri)
         file = f"{path}/{_CHECKPOINT}"
         if filesystem.get_file_info(file).type == fs.FileType.NotFound:
             return None
-        with filesystem.open_input_file(file) as stream:
-            content = stream.read()
+        try:
+            with filesystem.open_input_file(file) as stream:
+                head, content = stream.read(len(_MAGIC) + _DIGEST_SIZE), stream.read()
+        except FileNotFoundError:
+            return None  # another worker of the trial has just set it aside
+        if head != _MAGIC + hashlib.sha256(content).digest():
+            raise DamagedCheckpointError(
+                f"Checkpoint {file!r} is damaged: {len(head) + len(content)} bytes that are not "
+                "what was written."
+            )
         # The driver, which may have no GPU, reads it too; `load_state_dict` copies to the device.
         values: dict[str, Any] = torch.load(
             io.BytesIO(content), map_location="cpu", weights_only=True
         )
         return values
+
+    def set_aside(self) -> str:
+        """Move the checkpoint out of the way, so that the trial starts anew; return its new path.
+
+        It lies beside the trial's folder, which is emptied once the trial is finished.
+        """
+        filesystem, path = _open(self.uri)
+        aside = f"{path}.damaged-{uuid.uuid4().hex[:8]}.pt"
+        filesystem.move(f"{path}/{_CHECKPOINT}", aside)
+        return aside
 
     def put_artifacts(self, folder: Path) -> None:
         """Copy a local folder of artifacts here."""

@@ -2,7 +2,8 @@
 
 Only the driver talks to MLflow. Calls go through a queue to one writer thread, which repeats a
 call until the server has taken it: a server that goes away for a while delays numbers and fails
-no trial. Every call is safe to repeat, so neither a repeat nor a restarted sweep doubles a run.
+no trial. Every call is safe to repeat, so neither a repeat nor a restarted sweep doubles a run or
+an epoch. The thread outlives whatever a call raises: it reports that and goes on with the next.
 """
 
 import queue
@@ -18,6 +19,7 @@ from mlflow.entities import (
     InputTag,
     Metric,
     Param,
+    Run,
     RunStatus,
     RunTag,
 )
@@ -34,11 +36,15 @@ from sweep.tracking.plan import Plan
 from sweep.tracking.reader import PARENT_TAG, PLAN_FILE, read_sweep
 from sweep.tracking.results import SweepResults
 from sweep.tracking.rows import EpochRow
-from sweep.tracking.store import TrialStore
+from sweep.tracking.store import DamagedCheckpointError, TrialStore
 from sweep.tracking.trials import TrialSpec
 
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-_BATCH = 900  # MLflow takes at most 1000 metrics a call
+_ROWS = 20  # MLflow takes at most 1000 metrics a call
+_RUNNING, _FINISHED, _FAILED, _KILLED = (
+    RunStatus.to_string(status)
+    for status in (RunStatus.RUNNING, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
+)
 _DIGEST = 36  # characters that MLflow takes of a data set's digest
 
 
@@ -64,6 +70,8 @@ class SweepRuns:
         Text by file name, kept by the parent run beside the plan.
     patience_seconds
         How long a server may be away at the very end before what is left is given up.
+    patience_interrupted
+        The same where the sweep was interrupted: what is left is sent by the next run.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class SweepRuns:
         searched: Sequence[str] = (),
         documents: Mapping[str, str] | None = None,
         patience_seconds: float = 600.0,
+        patience_interrupted: float = 5.0,
     ) -> None:
         self._client = client
         self._experiment_id = experiment_id
@@ -87,7 +96,14 @@ class SweepRuns:
         self._documents = {PLAN_FILE: plan.to_json(), **(documents or {})}
         self._tags = {**tags, metrics.TAG_SWEEP_ID: sweep_id}
         self._patience = patience_seconds
+        self._patience_interrupted = patience_interrupted
         self._run_ids: dict[str, str] = {}
+        self._running: set[str] = set()
+        """Config hashes of the trials whose runs are open."""
+
+        self._epochs: dict[str, set[int]] = {}
+        """Epochs that MLflow has, by config hash."""
+
         self._calls: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._closing_since: float | None = None
         self._refused: list[str] = []
@@ -96,16 +112,18 @@ class SweepRuns:
         self._writer = threading.Thread(target=self._write, name="mlflow-writer", daemon=True)
 
     def __enter__(self) -> "SweepRuns":
-        self._client.update_run(self.parent_id, status="RUNNING")
+        self._client.update_run(self.parent_id, status=_RUNNING)
         self._writer.start()
+        self._calls.put(self._end_abandoned)
         self._calls.put(self._describe)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        status = RunStatus.FINISHED if kind is None else RunStatus.KILLED
-        self._calls.put(
-            lambda: self._client.set_terminated(self.parent_id, RunStatus.to_string(status))
-        )
+        if kind is not None:
+            self.interrupted()
+            self._patience = self._patience_interrupted
+        status = _FINISHED if kind is None else _KILLED
+        self._calls.put(lambda: self._client.set_terminated(self.parent_id, status))
         self._closing_since = time.monotonic()
         self._calls.put(None)
         self._writer.join()
@@ -126,7 +144,10 @@ class SweepRuns:
         A killed driver takes with it what it had not sent yet, but the trial's own storage is
         emptied only after MLflow has everything.
         """
-        checkpoint = store.load()
+        try:
+            checkpoint = store.load()
+        except DamagedCheckpointError:
+            return False
         if checkpoint is None or not checkpoint["final"]:
             return False
         self.trial_started(trial)
@@ -146,49 +167,79 @@ class SweepRuns:
 
     # What happens
 
+    def interrupted(self) -> None:
+        """Say of the trials that run now that nobody runs them any more."""
+        self._calls.put(self._kill_running)
+
     def trial_started(self, trial: TrialSpec) -> None:
         self._calls.put(lambda: self._start(trial))
 
     def trial_rows(self, config_hash: str, rows: Sequence[EpochRow]) -> None:
-        """Log one metric a key and epoch, whatever keys a row holds."""
-        points = [
-            Metric(key, value, row.timestamp_ms, row.epoch)
-            for row in rows
-            for key, value in row.values.items()
-        ]
-        for start in range(0, len(points), _BATCH):
-            self._log(config_hash, points[start : start + _BATCH])
+        """Log one metric a key and epoch, whatever keys a row holds.
+
+        An epoch that MLflow has is left out: a trial that went back to a checkpoint trains it again
+        and sends it again, with the same values at another time.
+        """
+        for start in range(0, len(rows), _ROWS):
+            self._log_rows(config_hash, rows[start : start + _ROWS])
 
     def trial_finished(
         self, config_hash: str, final: Mapping[str, float], store: TrialStore
     ) -> None:
         """Log the final numbers and the artifacts, then close the run and empty the store."""
-        # One fixed time and step: sending it twice writes the same point.
-        self._log(config_hash, [Metric(key, value, 0, 0) for key, value in final.items()])
 
         def finish() -> None:
             run_id = self._run_ids[config_hash]
+            # One fixed time and step: sending it twice writes the same point.
+            points = [Metric(key, value, 0, 0) for key, value in final.items()]
+            self._client.log_batch(run_id, metrics=points)
             with TemporaryDirectory() as folder:
                 store.get_artifacts(Path(folder))
                 self._client.log_artifacts(run_id, folder)
-            self._client.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
+            self._client.set_terminated(run_id, _FINISHED)
+            self._running.discard(config_hash)
             store.discard()
 
         self._calls.put(finish)
 
-    def trial_failed(self, config_hash: str, reason: str) -> None:
+    def trial_failed(self, trial: TrialSpec, reason: str) -> None:
+        """Close a trial's run with its reason; a trial may fail before it has started."""
+
         def fail() -> None:
-            run_id = self._run_ids[config_hash]
+            if trial.hash not in self._running:
+                self._start(trial)
+            run_id = self._run_ids[trial.hash]
             self._client.set_tag(run_id, metrics.TAG_FAILURE, reason[:4000])
-            self._client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
+            self._client.set_terminated(run_id, _FAILED)
+            self._running.discard(trial.hash)
 
         self._calls.put(fail)
 
-    def _log(self, config_hash: str, points: list[Metric]) -> None:
+    def _log_rows(self, config_hash: str, rows: Sequence[EpochRow]) -> None:
         def log() -> None:
+            known = self._epochs[config_hash]
+            new = [row for row in rows if row.epoch not in known]
+            points = [
+                Metric(key, value, row.timestamp_ms, row.epoch)
+                for row in new
+                for key, value in row.values.items()
+            ]
+            # One call is one transaction, so an epoch is there with all its metrics or with none.
             self._client.log_batch(self._run_ids[config_hash], metrics=points)
+            known.update(row.epoch for row in new)
 
         self._calls.put(log)
+
+    def _end_abandoned(self) -> None:
+        """Close the runs that an earlier driver left open when it died."""
+        own = f"tags.`{PARENT_TAG}` = '{self.parent_id}' and attributes.status = '{_RUNNING}'"
+        for run in search_runs(self._client, self._experiment_id, own):
+            self._client.set_terminated(run.info.run_id, _KILLED)
+
+    def _kill_running(self) -> None:
+        for config_hash in sorted(self._running):
+            self._client.set_terminated(self._run_ids[config_hash], _KILLED)
+            self._running.discard(config_hash)
 
     def _describe(self) -> None:
         """Say on the sweep's own run what it sets out to do."""
@@ -225,15 +276,26 @@ class SweepRuns:
             )
             runs = list(search_runs(self._client, self._experiment_id, own))
             run = runs[0] if runs else self._client.create_run(self._experiment_id, tags=tags)
+            self._epochs[trial.hash] = self._epochs_of(run)
             self._run_ids[trial.hash] = str(run.info.run_id)
         run_id = self._run_ids[trial.hash]
+        if metrics.TAG_FAILURE in self._client.get_run(run_id).data.tags:
+            self._client.delete_tag(run_id, metrics.TAG_FAILURE)  # of an earlier attempt
         self._client.log_batch(
             run_id,
             params=[Param(key, str(value)) for key, value in trial.config.params().items()],
             tags=[RunTag(key, value) for key, value in tags.items()],
         )
         self._client.log_inputs(run_id, [self._data(trial)])
-        self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        self._client.update_run(run_id, status=_RUNNING)
+        self._running.add(trial.hash)
+
+    def _epochs_of(self, run: Run) -> set[int]:
+        """The epochs of which MLflow has the numbers."""
+        if metrics.MINIVAL_ACCURACY not in run.data.metrics:
+            return set()
+        history = self._client.get_metric_history(run.info.run_id, metrics.MINIVAL_ACCURACY)
+        return {int(point.step) for point in history}
 
     def _name(self, trial: TrialSpec) -> str:
         """A run's name, which starts with what differs: MLflow's UI cuts its end off."""
@@ -264,9 +326,10 @@ class SweepRuns:
         while True:
             try:
                 call()
-            except (MlflowException, OSError) as error:
+            # Whatever a call raises must not end the thread, and with it all that is still queued.
+            except Exception as error:  # noqa: BLE001
                 if not _may_pass(error):
-                    self._refused.append(first_line(error))
+                    self._refused.append(f"{type(error).__name__}: {first_line(error)}")
                     return True
                 if self._gave_up():
                     return False
@@ -286,4 +349,4 @@ def _may_pass(error: Exception) -> bool:
     """Whether the same call may succeed later: no answer, a server error, a locked database."""
     if isinstance(error, MlflowException):
         return error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
-    return True
+    return isinstance(error, OSError)

@@ -74,7 +74,7 @@ def store_sweep(
             runs.trial_started(trial)
             runs.trial_rows(trial.hash, rows)
             if trial.arm in failing:
-                runs.trial_failed(trial.hash, "loss is nan")
+                runs.trial_failed(trial, "loss is nan")
                 continue
             store = TrialStore.of(str(folder / "trials"), spec.name, trial.hash, fingerprint)
             made = folder / "made" / trial.hash

@@ -64,7 +64,7 @@ def searched(
             )
             runs.trial_started(trial)
             if number >= count:
-                runs.trial_failed(trial.hash, "loss is nan")
+                runs.trial_failed(trial, "loss is nan")
                 continue
             store = TrialStore.of(str(folder / "trials"), "s", trial.hash, "f" * 64)
             (folder / trial.hash).mkdir()

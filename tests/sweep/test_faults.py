@@ -1,0 +1,210 @@
+"""What a disturbed sweep leaves, and that it comes to the same: real processes, real signals."""
+
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from core.config import TrainConfig
+from sweep.errors import SweepError
+from sweep.tracking import metrics
+from sweep.tracking.connect import EXPERIMENT, connect
+from sweep.tracking.plan import Plan
+from sweep.tracking.rows import EpochRow
+from sweep.tracking.store import DamagedCheckpointError, TrialStore
+from sweep.tracking.trials import TrialSpec
+from sweep.tracking.writer import SweepRuns
+from tests.sweep.command import (
+    assert_each_trial_once,
+    assert_every_epoch_once,
+    children,
+    parents,
+    run,
+    start,
+)
+
+FINGERPRINT = "f" * 64
+PLAN = Plan(name="tiny", title="t", base={}, arms=(), seeds=(0,), trials=())
+EPOCHS = 120
+ARGUMENTS = ("--seeds", "1", "--set", f"num_epochs={EPOCHS}", "--max-concurrent", "1")
+
+
+def trial_of(seed: int) -> TrialSpec:
+    config = TrainConfig(seed=seed)
+    return TrialSpec(arms=("a",), config=config, dataset_fingerprint=FINGERPRINT)
+
+
+def runs_in(folder: Path, **changes: float) -> SweepRuns:
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client, experiment = connect(uri, EXPERIMENT, artifact_root=folder / "artifacts")
+    tags = {metrics.TAG_SWEEP: "tiny"}
+    return SweepRuns(client, experiment, sweep_id="s", plan=PLAN, tags=tags, **changes)
+
+
+def row(epoch: int, *, at: int) -> EpochRow:
+    values = {metrics.MINIVAL_ACCURACY: 0.1 * epoch, metrics.LABEL_LOSS: 1.0}
+    return EpochRow(epoch=epoch, timestamp_ms=at + epoch, values=values)
+
+
+def points(uri: str, run_id: str) -> list[int]:
+    history = MlflowClient(tracking_uri=uri).get_metric_history(run_id, metrics.LABEL_LOSS)
+    return sorted(point.step for point in history)
+
+
+def test_the_writer_outlives_whatever_a_call_raises(tmp_path: Path) -> None:
+    """Here a trial's rows without its run, which no one expects; all that is queued after it."""
+    broken, whole = trial_of(0), trial_of(1)
+
+    def write() -> None:
+        with runs_in(tmp_path) as runs:
+            runs.trial_rows(broken.hash, [row(0, at=0)])
+            runs.trial_started(whole)
+            runs.trial_rows(whole.hash, [row(0, at=0)])
+
+    with pytest.raises(SweepError, match=r"did not take 1 calls \(KeyError"):
+        write()
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    (child,) = children(uri)
+    assert child.data.tags[metrics.TAG_CONFIG_HASH] == whole.hash
+    assert points(uri, child.info.run_id) == [0]
+
+
+def test_a_trial_that_fails_before_it_starts_has_its_run_and_its_reason(tmp_path: Path) -> None:
+    with runs_in(tmp_path) as runs:
+        runs.trial_failed(trial_of(0), "its process was killed while it was made")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    (child,) = children(uri)
+    assert child.info.status == "FAILED"
+    assert child.data.tags[metrics.TAG_FAILURE] == "its process was killed while it was made"
+    with runs_in(tmp_path) as runs:
+        runs.trial_started(trial_of(0))
+    (child,) = children(uri)
+    assert metrics.TAG_FAILURE not in child.data.tags, "of an attempt that another has followed"
+
+
+def test_an_epoch_that_is_trained_again_is_not_written_again(tmp_path: Path) -> None:
+    """By the same driver after a retry, and by another one after a kill."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with runs_in(tmp_path) as runs:
+        runs.trial_started(trial_of(0))
+        runs.trial_rows(trial_of(0).hash, [row(epoch, at=1000) for epoch in range(3)])
+        runs.trial_started(trial_of(0))
+        runs.trial_rows(trial_of(0).hash, [row(epoch, at=2000) for epoch in range(1, 5)])
+    (child,) = children(uri)
+    assert points(uri, child.info.run_id) == [0, 1, 2, 3, 4]
+    with runs_in(tmp_path) as runs:
+        runs.trial_started(trial_of(0))
+        runs.trial_rows(trial_of(0).hash, [row(epoch, at=3000) for epoch in range(50)])
+    assert points(uri, child.info.run_id) == list(range(50))
+
+
+def test_runs_that_nobody_runs_are_not_running(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+    def write() -> None:
+        with runs_in(tmp_path) as runs:
+            runs.trial_started(trial_of(0))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert [run.info.status for run in children(uri)] == ["KILLED"]
+    assert [run.info.status for run in parents(uri)] == ["KILLED"]
+    (child,) = children(uri)
+    # As a driver that was killed leaves it; the next one looks before it does anything.
+    MlflowClient(tracking_uri=uri).update_run(child.info.run_id, status="RUNNING")
+    with runs_in(tmp_path):
+        pass
+    assert [run.info.status for run in children(uri)] == ["KILLED"]
+    assert [run.info.status for run in parents(uri)] == ["FINISHED"]
+
+
+@pytest.mark.parametrize("damage", ["cut off", "written over", "empty", "a bit"])
+def test_a_damaged_checkpoint_is_known_and_can_be_set_aside(tmp_path: Path, damage: str) -> None:
+    store = TrialStore.of(str(tmp_path), "s", "h", FINGERPRINT)
+    store.save({"x": 1})
+    (file,) = tmp_path.rglob("checkpoint.pt")
+    whole = file.read_bytes()
+    flipped = bytes([whole[-1] ^ 1])
+    contents = {
+        "cut off": whole[: len(whole) // 2],
+        "written over": b"\0" * len(whole),
+        "empty": b"",
+        "a bit": whole[:-1] + flipped,
+    }
+    file.write_bytes(contents[damage])
+    with pytest.raises(DamagedCheckpointError, match=r"checkpoint\.pt' is damaged: \d+ bytes"):
+        store.load()
+    aside = Path(store.set_aside())
+    assert aside.read_bytes() == contents[damage]
+    assert store.load() is None
+    store.save({"x": 2})
+    assert store.load() == {"x": 2}
+    store.discard()
+    assert aside.exists()
+
+
+def wait_for_epochs(output: Path, process: Popen[str], number: int) -> None:
+    """Until MLflow holds so many epochs of a trial that runs."""
+    query = (
+        "SELECT COUNT(*) FROM metrics JOIN runs ON runs.run_uuid = metrics.run_uuid "
+        f"WHERE metrics.key = '{metrics.LABEL_LOSS}' AND runs.status = 'RUNNING'"
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if (output / "mlflow.db").exists():
+            uri = f"file:{output / 'mlflow.db'}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True)) as connection:
+                try:
+                    if connection.execute(query).fetchone()[0] >= number:
+                        return
+                except sqlite3.OperationalError as error:
+                    if "no such table" not in str(error) and "locked" not in str(error):
+                        raise
+        time.sleep(0.05)
+    pytest.fail(f"No trial had {number} epochs: {process.poll()}")
+
+
+@pytest.mark.slow
+def test_whatever_ends_a_driver_the_same_command_comes_to_the_same(tmp_path: Path) -> None:
+    """SIGTERM, SIGKILL, damaged checkpoints, each in the middle of a trial."""
+    whole, disturbed = tmp_path / "whole", tmp_path / "disturbed"
+    code, text = run("tests.sweep.tiny", "--output", whole, *ARGUMENTS)
+    assert code == 0, text
+    uri = f"sqlite:///{disturbed / 'mlflow.db'}"
+
+    process = start("tests.sweep.tiny", "--output", disturbed, *ARGUMENTS)
+    wait_for_epochs(disturbed, process, 5)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, text
+    assert "Run the same command again" in text
+    assert "Traceback" not in text
+    assert "SIGTERM" not in text
+    assert time.monotonic() - begun < 10
+    assert {run.info.status for run in children(uri)} <= {"KILLED", "FINISHED"}
+    assert [run.info.status for run in parents(uri)] == ["KILLED"]
+
+    process = start("tests.sweep.tiny", "--output", disturbed, *ARGUMENTS)
+    wait_for_epochs(disturbed, process, 5)
+    process.kill()
+    process.communicate(timeout=60)
+    folders = [path for path in (disturbed / "trials").glob("*/*") if path.is_dir()]
+    for folder in folders:
+        (folder / "checkpoint.pt").write_bytes(b"no checkpoint")
+
+    code, text = run("tests.sweep.tiny", "--output", disturbed, *ARGUMENTS)
+    assert code == 0, text
+    assert text.count("is damaged: 13 bytes that are not what was written") == len(folders)
+    table = Path("tiny", "table.csv")
+    assert (disturbed / table).read_bytes() == (whole / table).read_bytes()
+    runs = children(uri)
+    assert_each_trial_once(runs, 3)
+    assert_every_epoch_once(uri, runs, EPOCHS)
+    assert [run.info.status for run in parents(uri)] == ["FINISHED"]
