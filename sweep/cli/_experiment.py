@@ -68,7 +68,7 @@ def guarded(console: Console, action: Callable[[], int]) -> int:
         try:
             return action()
         except (CoreError, SweepError) as error:
-            console.print(f"[red]error:[/red] {escape(str(error))}")
+            console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
             return EXIT_REFUSED
         except KeyboardInterrupt:
             console.print("Interrupted. Run the same command again to go on with what is left.")

@@ -130,6 +130,11 @@ def add_run_flags(
         help="start a failed trial again from its checkpoint, at most N times (default: 0)",
     )
     how.add_argument(
+        "--take-over",
+        action="store_true",
+        help="drive a sweep that another driver seems to drive: one that is dead, or will be",
+    )
+    how.add_argument(
         "--wait-for-nodes",
         action="store_true",
         help="do not refuse what the cluster cannot place yet: it grows on demand",
@@ -155,6 +160,7 @@ def run_options_from(options: argparse.Namespace) -> RunOptions:
         tracking_uri=options.tracking_uri or f"sqlite:///{output / 'mlflow.db'}",
         storage=options.storage or str(output / "trials"),
         address=options.address,
+        take_over=options.take_over,
         data=DataPlaces(
             paths={name: _absolute(path) for name, path in paths.items()},
             loader_workers=options.loader_workers,

@@ -21,6 +21,9 @@ class RunOptions:
     address: str | None = None
     """Ray cluster to join."""
 
+    take_over: bool = False
+    """Whether to drive a sweep that another driver seems to drive."""
+
     data: DataPlaces = field(default_factory=DataPlaces)
     placement: Placement = field(default_factory=Placement)
 

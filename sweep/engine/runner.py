@@ -1,16 +1,19 @@
 """From a spec to a finished sweep: refuse what cannot work, skip what is done, run the rest."""
 
+import _thread
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 
 from core.backbones import check_backbone
 from core.config import TrainConfig
 from core.methods import check_method
 from sweep.engine.data import Fingerprints
 from sweep.engine.drive import Drive, ListSearcher, drive
+from sweep.engine.lease import hold_lease
 from sweep.engine.options import RunOptions
 from sweep.engine.trial import TrialSettings
 from sweep.engine.versions import version_tags
@@ -19,7 +22,8 @@ from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
 from sweep.tracking.plan import Plan
 from sweep.tracking.results import SweepResults
-from sweep.tracking.store import check_storage
+from sweep.tracking.storage import check_storage
+from sweep.tracking.store import sweep_folder
 from sweep.tracking.writer import SweepRuns
 
 
@@ -65,7 +69,7 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
         placement=options.placement,
     )
     with open_sweep(
-        spec.plan(by_hash), sweep_id, options, fingerprints=sorted(set(by_hash.values()))
+        spec.plan(by_hash), sweep_id, options, console, fingerprints=sorted(set(by_hash.values()))
     ) as runs:
         finished = {trial.config_hash for trial in runs.read().trials}
         rest = [trial for trial in trials if trial.hash not in finished]
@@ -106,18 +110,19 @@ def open_sweep(
     plan: Plan,
     sweep_id: str,
     options: RunOptions,
+    console: Console,
     *,
     fingerprints: Sequence[str],
     searched: Sequence[str] = (),
     documents: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Iterator[SweepRuns]:
-    """Check storage and tracking, and yield the sweep's runs.
+    """Check storage and tracking, be the sweep's only driver, and yield its runs.
 
     Raises
     ------
     SweepError
-        If one of them cannot be used.
+        If one of them cannot be used, or another driver is at the sweep.
     """
     options.output.mkdir(parents=True, exist_ok=True)
     check_storage(options.storage)
@@ -126,19 +131,34 @@ def open_sweep(
         EXPERIMENT,
         artifact_root=options.output / "artifacts" if options.uses_embedded_store else None,
     )
-    with SweepRuns(
-        client,
-        experiment_id,
-        sweep_id=sweep_id,
-        plan=plan,
-        tags={
-            metrics.TAG_SWEEP: plan.name,
-            metrics.TAG_DATASET_FINGERPRINT: " ".join(fingerprints),
-            metrics.TAG_EXECUTOR: options.placement.chosen_executor,
-            **version_tags(),
-            **(tags or {}),
-        },
-        searched=searched,
-        documents=documents,
-    ) as runs:
+    lease = hold_lease(
+        sweep_folder(options.storage, sweep_id),
+        take_over=options.take_over,
+        say=lambda sentence: console.print(escape(sentence)),
+        lost=lambda: _stop_since_lost(console),
+    )
+    with (
+        lease,
+        SweepRuns(
+            client,
+            experiment_id,
+            sweep_id=sweep_id,
+            plan=plan,
+            tags={
+                metrics.TAG_SWEEP: plan.name,
+                metrics.TAG_DATASET_FINGERPRINT: " ".join(fingerprints),
+                metrics.TAG_EXECUTOR: options.placement.chosen_executor,
+                **version_tags(),
+                **(tags or {}),
+            },
+            searched=searched,
+            documents=documents,
+        ) as runs,
+    ):
         yield runs
+
+
+def _stop_since_lost(console: Console) -> None:
+    """End this driver as Ctrl-C would: two that train the same would write over one another."""
+    console.print("[red]Another driver has taken over this sweep:[/red] this one stops.")
+    _thread.interrupt_main()

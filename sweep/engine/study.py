@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 from rich.console import Console
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.config import TrainConfig
 from sweep.engine.data import Fingerprints
@@ -64,12 +65,16 @@ def open_storage(url: str) -> BaseStorage:
         If it cannot be opened.
     """
     try:
-        return RDBStorage(url)
-    except (ArgumentError, OperationalError, ImportError) as error:
+        storage = RDBStorage(url)
+        storage.get_all_studies()  # a file may be damaged behind its first pages
+    # RuntimeError: a database of MLflow's, or of another Optuna.
+    except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
         raise SweepError(
             f"--study-storage {url!r} cannot be opened ({str(error).splitlines()[0]}): give a "
-            "database URL such as sqlite:///FILE."
+            "database URL such as sqlite:///FILE; a file that is damaged must be moved away, and "
+            "the search then begins anew."
         ) from error
+    return storage
 
 
 def open_study(search: Search, storage: BaseStorage, *, sampler: str) -> optuna.Study:
@@ -120,6 +125,7 @@ def run_search(
         plan,
         search.sweep_id,
         options,
+        console,
         fingerprints=[fingerprint],
         searched=tuple(search.space),
         documents={SPACE_FILE: space_to_json(search.space)},

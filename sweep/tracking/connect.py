@@ -1,6 +1,9 @@
 """Opening an MLflow store, to write to it or to read from it alone."""
 
+import fcntl
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -14,6 +17,7 @@ from mlflow.environment_variables import (
 )
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from sweep.errors import SweepError
 
@@ -22,26 +26,31 @@ EXPERIMENT = "intersection-regularization"
 
 _PAGE = 1000
 
+STORE_ERRORS = (MlflowException, OSError, SQLAlchemyError)
+"""What MLflow's client raises where its store does not answer as it should."""
+
 
 def connect(uri: str, experiment: str, *, artifact_root: Path | None) -> tuple[MlflowClient, str]:
     """Return a client and the id of an experiment, made if it does not exist.
 
     Database and experiment are made here, once, before anything runs in parallel, because making
-    them from several processes at once is a race in MLflow.
+    them from several processes at once is a race in MLflow; commands that start at once on one file
+    wait for one another.
 
     Raises
     ------
     SweepError
         If the server does not answer or the store cannot be opened.
     """
-    client, found = _open(uri, experiment)
-    if found is not None:
-        return client, found
     location = artifact_root.absolute().as_uri() if artifact_root else None
     try:
-        return client, client.create_experiment(experiment, artifact_location=location)
-    except (MlflowException, OSError) as error:
-        raise _cannot_be_used(uri, error) from error
+        with _alone(uri):
+            client, found = _open(uri, experiment)
+            if found is not None:
+                return client, found
+            return client, client.create_experiment(experiment, artifact_location=location)
+    except STORE_ERRORS as error:
+        raise cannot_be_used(uri, error) from error
 
 
 def connect_to_read(uri: str, experiment: str = EXPERIMENT) -> tuple[MlflowClient, str]:
@@ -95,16 +104,36 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str | None]:
     try:
         client = MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(experiment)
-    except (MlflowException, OSError) as error:
-        raise _cannot_be_used(uri, error) from error
+    except STORE_ERRORS as error:
+        raise cannot_be_used(uri, error) from error
     return client, None if found is None else str(found.experiment_id)
 
 
-def _cannot_be_used(uri: str, error: Exception) -> SweepError:
+def cannot_be_used(uri: str, error: Exception) -> SweepError:
+    """What to say of a store that does not answer as it should."""
+    # MLflow passes on SQLAlchemy's error now as it is and now as the text of its own. A database
+    # that is locked or cannot be opened is an OperationalError.
+    if uri.startswith("sqlite:///") and "sqlite3.DatabaseError" in str(error):
+        return SweepError(
+            f"The database {uri.removeprefix('sqlite:///')!r} is damaged ({first_line(error)}): "
+            "put a copy of it there, or move it away. Without it all trials are run again."
+        )
     return SweepError(
         f"--tracking-uri {uri!r} cannot be used ({first_line(error)}): give the http(s) address "
         "of an MLflow server, or sqlite:///FILE."
     )
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Hold the lock of a database file, which ends with the process; a server has its own."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    lock = Path(f"{uri.removeprefix('sqlite:///')}.lock")
+    with lock.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _check_server(uri: str) -> None:

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from sweep.errors import SweepError
 from sweep.tracking import metrics
-from sweep.tracking.connect import search_runs
+from sweep.tracking.connect import STORE_ERRORS, cannot_be_used, search_runs
 from sweep.tracking.files import read_text
 from sweep.tracking.plan import Plan
 from sweep.tracking.results import FinishedTrial, SweepResults
@@ -34,9 +34,11 @@ def read_sweeps(client: MlflowClient, experiment_id: str, name: str) -> list[Swe
     SweepError
         If the store holds none, or one has no plan, as those of earlier versions.
     """
-    found = [
-        run for run in _parents(client, experiment_id) if run.data.tags[metrics.TAG_SWEEP] == name
-    ]
+    try:
+        parents = _parents(client, experiment_id)
+    except STORE_ERRORS as error:
+        raise _cannot_be_read(client, error) from error
+    found = [run for run in parents if run.data.tags[metrics.TAG_SWEEP] == name]
     if not found:
         known = ", ".join(sweep_names(client, experiment_id)) or "none"
         raise SweepError(f"The store holds no sweep {name!r}. It holds: {known}.")
@@ -53,10 +55,13 @@ def read_sweep(
     SweepError
         If it has no plan.
     """
-    run = client.get_run(parent) if isinstance(parent, str) else parent
-    run_id = str(run.info.run_id)
-    plan = plan or Plan.from_json(read_text(client, run_id, PLAN_FILE))
-    children = _planned(plan, trial_runs(client, experiment_id, run_id))
+    try:
+        run = client.get_run(parent) if isinstance(parent, str) else parent
+        run_id = str(run.info.run_id)
+        plan = plan or Plan.from_json(read_text(client, run_id, PLAN_FILE))
+        children = _planned(plan, trial_runs(client, experiment_id, run_id))
+    except STORE_ERRORS as error:
+        raise _cannot_be_read(client, error) from error
     return SweepResults(
         plan=plan,
         trials=_ordered(plan, finished_trials(children)),
@@ -65,6 +70,10 @@ def read_sweep(
         run_id=run_id,
         client=client,
     )
+
+
+def _cannot_be_read(client: MlflowClient, error: Exception) -> SweepError:
+    return cannot_be_used(str(client.tracking_uri), error)
 
 
 def trial_runs(client: MlflowClient, experiment_id: str, parent_id: str) -> list[Run]:

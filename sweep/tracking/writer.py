@@ -30,7 +30,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NAME
 from sweep.errors import SweepError
 from sweep.tracking import metrics
 from sweep.tracking.command import command_line
-from sweep.tracking.connect import first_line, search_runs
+from sweep.tracking.connect import STORE_ERRORS, cannot_be_used, first_line, search_runs
 from sweep.tracking.names import short_name, values_name
 from sweep.tracking.plan import Plan
 from sweep.tracking.reader import PARENT_TAG, PLAN_FILE, read_sweep
@@ -108,7 +108,10 @@ class SweepRuns:
         self._closing_since: float | None = None
         self._refused: list[str] = []
         self._unsent = 0
-        self.parent_id = self._find_or_create_parent()
+        try:
+            self.parent_id = self._find_or_create_parent()
+        except STORE_ERRORS as error:
+            raise cannot_be_used(str(client.tracking_uri), error) from error
         self._writer = threading.Thread(target=self._write, name="mlflow-writer", daemon=True)
 
     def __enter__(self) -> "SweepRuns":

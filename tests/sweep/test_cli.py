@@ -27,6 +27,7 @@ FLAGS = {
     "--loader-workers",
     "--max-concurrent",
     "--retries",
+    "--take-over",
     "--wait-for-nodes",
 }
 

@@ -1,17 +1,25 @@
 """What a disturbed sweep leaves, and that it comes to the same: real processes, real signals."""
 
+import functools
+import shutil
 import signal
 import sqlite3
+import sys
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, STDOUT, Popen
 
+import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
 from core.config import TrainConfig
+from sweep import search
+from sweep.cli import EXIT_REFUSED, main
 from sweep.errors import SweepError
+from sweep.report.__main__ import main as report_command
 from sweep.tracking import metrics
 from sweep.tracking.connect import EXPERIMENT, connect
 from sweep.tracking.plan import Plan
@@ -19,9 +27,12 @@ from sweep.tracking.rows import EpochRow
 from sweep.tracking.store import DamagedCheckpointError, TrialStore
 from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
+from tests.sweep import tiny
 from tests.sweep.command import (
+    ROOT,
     assert_each_trial_once,
     assert_every_epoch_once,
+    call,
     children,
     parents,
     run,
@@ -208,3 +219,67 @@ def test_whatever_ends_a_driver_the_same_command_comes_to_the_same(tmp_path: Pat
     assert_each_trial_once(runs, 3)
     assert_every_epoch_once(uri, runs, EPOCHS)
     assert [run.info.status for run in parents(uri)] == ["FINISHED"]
+
+
+def main_in(output: Path, *arguments: str) -> tuple[int, str]:
+    return call(functools.partial(main, tiny.EXPERIMENT), "--output", output, *arguments)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "written over"])
+def test_a_damaged_database_is_refused_in_one_line(tmp_path: Path, damage: str) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    connect(uri, EXPERIMENT, artifact_root=None)
+    optuna.create_study(storage=f"sqlite:///{tmp_path / 'optuna.db'}")
+    for name in ("mlflow.db", "optuna.db"):
+        file = tmp_path / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2] if damage == "cut off" else b"no database" * 99)
+    code, text = main_in(tmp_path)
+    assert code == EXIT_REFUSED
+    assert f"The database '{tmp_path / 'mlflow.db'}' is damaged" in text
+    assert "Traceback" not in text
+    code, text = call(report_command, "tiny", "--output", tmp_path)
+    assert code == EXIT_REFUSED
+    assert "is damaged" in text
+    code, text = call(search.main, "--output", tmp_path)
+    assert code == EXIT_REFUSED
+    assert f"--study-storage 'sqlite:///{tmp_path / 'optuna.db'}' cannot be opened" in text
+    assert "Traceback" not in text
+
+
+def test_commands_that_make_the_database_at_once_wait_for_one_another(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from sweep.tracking.connect import EXPERIMENT, connect\n"
+        "print(connect(sys.argv[1], EXPERIMENT, artifact_root=None)[1])\n"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path / 'mlflow.db'}"]
+    processes = [Popen(command, cwd=ROOT, stdout=PIPE, stderr=STDOUT, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    assert len({text.split()[-1] for text in said}) == 1, "one experiment for all"
+
+
+@pytest.mark.slow
+def test_a_second_driver_is_refused_and_no_key_is_left_behind(tmp_path: Path) -> None:
+    secrets = {
+        name: f"planted-{name}-0123456789"
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    }
+    output = tmp_path / "out"
+    ray_folder = Path(tempfile.mkdtemp(prefix="ray-"))  # a short path, for sockets lie in it
+    arguments = ("--output", output, *ARGUMENTS)
+    process = start("tests.sweep.tiny", *arguments, RAY_TMPDIR=str(ray_folder), **secrets)
+    wait_for_epochs(output, process, 5)
+    code, text = main_in(output, *ARGUMENTS)
+    assert code == EXIT_REFUSED
+    assert f"This sweep is driven by process {process.pid} on " in text
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, text
+    assert_each_trial_once(children(f"sqlite:///{output / 'mlflow.db'}"), 3)
+    logs = [path for path in ray_folder.rglob("*") if path.is_file()]
+    assert any(path.name == "runtime_env_agent.log" for path in logs)
+    for path in (*logs, *(path for path in output.rglob("*") if path.is_file())):
+        content = path.read_bytes()
+        assert not [name for name, value in secrets.items() if value.encode() in content], path
+    shutil.rmtree(ray_folder)

@@ -22,7 +22,8 @@ from sweep.engine.trial import TrialRun, TrialSettings
 from sweep.errors import SweepError
 from sweep.tracking import metrics
 from sweep.tracking.rows import EpochRow
-from sweep.tracking.store import TrialStore, check_storage
+from sweep.tracking.storage import check_storage
+from sweep.tracking.store import TrialStore
 from tests.sweep.tiny import TINY
 
 
