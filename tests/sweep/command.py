@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -91,6 +92,20 @@ def _count(database: Path, query: str) -> int:
                 return 0  # not made yet, or being written
             raise
     return count
+
+
+def wait_for_epochs(output: Path, is_alive: Callable[[], bool], number: int) -> None:
+    """Until MLflow holds so many epochs of a trial that runs."""
+    query = (
+        "SELECT COUNT(*) FROM metrics JOIN runs ON runs.run_uuid = metrics.run_uuid "
+        f"WHERE metrics.key = '{metrics.LABEL_LOSS}' AND runs.status = 'RUNNING'"
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and is_alive():
+        if _count(output / "mlflow.db", query) >= number:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"No trial had {number} epochs, and the driver lives: {is_alive()}")
 
 
 def parents(tracking_uri: str, sweep: str = "tiny") -> list[Run]:

@@ -3,11 +3,9 @@
 import functools
 import shutil
 import signal
-import sqlite3
 import sys
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 
@@ -37,6 +35,7 @@ from tests.sweep.command import (
     parents,
     run,
     start,
+    wait_for_epochs,
 )
 
 FINGERPRINT = "f" * 64
@@ -160,27 +159,6 @@ def test_a_damaged_checkpoint_is_known_and_can_be_set_aside(tmp_path: Path, dama
     assert aside.exists()
 
 
-def wait_for_epochs(output: Path, process: Popen[str], number: int) -> None:
-    """Until MLflow holds so many epochs of a trial that runs."""
-    query = (
-        "SELECT COUNT(*) FROM metrics JOIN runs ON runs.run_uuid = metrics.run_uuid "
-        f"WHERE metrics.key = '{metrics.LABEL_LOSS}' AND runs.status = 'RUNNING'"
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if (output / "mlflow.db").exists():
-            uri = f"file:{output / 'mlflow.db'}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True)) as connection:
-                try:
-                    if connection.execute(query).fetchone()[0] >= number:
-                        return
-                except sqlite3.OperationalError as error:
-                    if "no such table" not in str(error) and "locked" not in str(error):
-                        raise
-        time.sleep(0.05)
-    pytest.fail(f"No trial had {number} epochs: {process.poll()}")
-
-
 @pytest.mark.slow
 def test_whatever_ends_a_driver_the_same_command_comes_to_the_same(tmp_path: Path) -> None:
     """SIGTERM, SIGKILL, damaged checkpoints, each in the middle of a trial."""
@@ -190,7 +168,7 @@ def test_whatever_ends_a_driver_the_same_command_comes_to_the_same(tmp_path: Pat
     uri = f"sqlite:///{disturbed / 'mlflow.db'}"
 
     process = start("tests.sweep.tiny", "--output", disturbed, *ARGUMENTS)
-    wait_for_epochs(disturbed, process, 5)
+    wait_for_epochs(disturbed, lambda: process.poll() is None, 5)
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
     text, _ = process.communicate(timeout=60)
@@ -203,7 +181,7 @@ def test_whatever_ends_a_driver_the_same_command_comes_to_the_same(tmp_path: Pat
     assert [run.info.status for run in parents(uri)] == ["KILLED"]
 
     process = start("tests.sweep.tiny", "--output", disturbed, *ARGUMENTS)
-    wait_for_epochs(disturbed, process, 5)
+    wait_for_epochs(disturbed, lambda: process.poll() is None, 5)
     process.kill()
     process.communicate(timeout=60)
     folders = [path for path in (disturbed / "trials").glob("*/*") if path.is_dir()]
@@ -270,7 +248,7 @@ def test_a_second_driver_is_refused_and_no_key_is_left_behind(tmp_path: Path) ->
     ray_folder = Path(tempfile.mkdtemp(prefix="ray-"))  # a short path, for sockets lie in it
     arguments = ("--output", output, *ARGUMENTS)
     process = start("tests.sweep.tiny", *arguments, RAY_TMPDIR=str(ray_folder), **secrets)
-    wait_for_epochs(output, process, 5)
+    wait_for_epochs(output, lambda: process.poll() is None, 5)
     code, text = main_in(output, *ARGUMENTS)
     assert code == EXIT_REFUSED
     assert f"This sweep is driven by process {process.pid} on " in text

@@ -14,7 +14,14 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.sweep.command import ROOT, assert_each_trial_once, children, environment
+from tests.sweep.command import (
+    ROOT,
+    assert_each_trial_once,
+    children,
+    environment,
+    parents,
+    wait_for_epochs,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -95,3 +102,30 @@ def test_as_a_submitted_job(cluster: Cluster, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3/3 done" in done.stdout + done.stderr
     assert_each_trial_once(children(f"sqlite:///{tmp_path / 'mlflow.db'}"), 3)
+
+
+def test_a_stopped_job_leaves_nothing_running(cluster: Cluster, tmp_path: Path) -> None:
+    """`ray job stop` sends SIGTERM and, three seconds later, SIGKILL."""
+    ray_job = [str(BIN / "ray"), "job"]
+    address = ["--address", cluster.dashboard]
+    command = [
+        *(*ray_job, "submit", *address, "--working-dir", ".", "--no-wait"),
+        *("--submission-id", "to-be-stopped", "--", "python", "-m", "tests.sweep.tiny"),
+        *("--output", str(tmp_path), "--seeds", "1", "--set", "num_epochs=2000"),
+    ]
+
+    def run(command: list[str]) -> str:
+        done = subprocess.run(
+            command, cwd=ROOT, env=cluster.environment, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    run(command)
+    wait_for_epochs(tmp_path, lambda: True, 5)
+    run([*ray_job, "stop", *address, "to-be-stopped"])
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert {run.info.status for run in children(uri)} == {"KILLED"}
+    assert [run.info.status for run in parents(uri)] == ["KILLED"]
+    logs = run([*ray_job, "logs", *address, "to-be-stopped"])
+    assert "Run the same command again to go on with what is left." in logs
