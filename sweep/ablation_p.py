@@ -7,6 +7,10 @@ The paper's Fig. 4 ("Randomized regularization", section 6.2), on a bundled data
 
 p in {0, 0.1, 0.3, 0.5, 0.8, 1} x {l1, l2} x seeds, and two reference lines at the same budget: the
 quantized network, and the one with the tree only.
+
+36 training runs, 1 min 4 s on two cores. Expect fidelity to rise with p up to p = 1 on digits, more
+with L2, whose term is the larger at equal weight; the paper finds L1 better, and a fall towards
+p = 1.
 """
 
 import sys

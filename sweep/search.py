@@ -6,6 +6,9 @@
 The objective is minival accuracy; attributes play no part. The first trial is the paper's setting,
 the rest are suggested by TPE. The study lives in an Optuna storage of its own (a file in --output,
 or any database URL): the same command given again goes on where the study stands.
+
+20 trials on digits, the default, take about a minute on two cores. Expect little: digits' minival
+accuracy lies at 98 to 99 % for most points, which a handful of images tell apart.
 """
 
 import argparse

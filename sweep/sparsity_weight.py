@@ -4,6 +4,9 @@
 
 The presets hold the largest weight whose mean minival accuracy is within one point of the best.
 Attributes play no part in the choice.
+
+9 trials, about 2 minutes on two cores. Expect 0.003 on field_guide: accuracy falls by ten points
+from there to 0.01.
 """
 
 import sys

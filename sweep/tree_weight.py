@@ -4,6 +4,8 @@
 
 The presets hold the largest weight whose mean minival accuracy is within one point of the best.
 Attributes play no part in the choice.
+
+9 trials, about 3 minutes on two cores. Expect 2 on field_guide, and two points less accuracy at 5.
 """
 
 import sys
