@@ -1,7 +1,7 @@
 """What determines a training run, and the identity that names it."""
 
 from core.config._image_options import CROP_PADDING, Augmentation, ImageOptions
-from core.config._options import OPTION_NAMES, OPTION_TYPES
+from core.config._options import OPTION_NAMES, OPTION_TYPES, option_default
 from core.config._presets import PRESETS, preset_config
 from core.config._train_config import (
     FIELD_NAMES,
@@ -41,5 +41,6 @@ __all__ = [
     "TreeCriterion",
     "TrunkNorm",
     "UpdateOrder",
+    "option_default",
     "preset_config",
 ]

@@ -42,6 +42,12 @@ def checked_options(given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(kept.items()))
 
 
+def option_default(name: str) -> Any:
+    """The default of an option by its dotted name, as JSON holds it."""
+    method, _, field = name.partition(".")
+    return plain(getattr(OPTIONS[method](), field))
+
+
 def of_method(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of one method, without its name before theirs."""
     parts = ((name.partition("."), value) for name, value in given.items())

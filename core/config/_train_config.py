@@ -9,7 +9,13 @@ from typing import Any, Literal
 from core.config import _identity
 from core.config._checks import check_types_and_choices, require
 from core.config._image_options import Augmentation, ImageOptions
-from core.config._options import OPTION_NAMES, checked_options, of_method, plain
+from core.config._options import (
+    OPTION_NAMES,
+    checked_options,
+    of_method,
+    option_default,
+    plain,
+)
 from core.config.options import OPTIONS, MethodOptions
 from core.errors import ConfigError, did_you_mean
 
@@ -304,6 +310,19 @@ class TrainConfig:
         if options:
             fields["options"] = tuple({**dict(self.options), **options}.items())
         return dataclasses.replace(self, **fields)
+
+    def changes_from(self, base: "TrainConfig") -> dict[str, Any]:
+        """The overrides with which `base.replace` gives this config.
+
+        Examples
+        --------
+        >>> TrainConfig(seed=3).changes_from(TrainConfig(num_bits=2))
+        {'seed': 3, 'num_bits': 4}
+        """
+        ours, theirs = self.to_dict(), base.to_dict()
+        # An option that stands in the base alone goes back to its default.
+        ours |= {name: option_default(name) for name in theirs if name not in ours}
+        return {k: v for k, v in ours.items() if k not in theirs or v != theirs[k]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":

@@ -87,7 +87,7 @@ def add_run_flags(
         choices=("auto", "actor", "train"),
         default="auto",
         help="actor: a trial in one reused process; train: a Ray Train worker group "
-        "(default: train for GPUs or several workers, else actor)",
+        "(default: train for whole GPUs or several workers, else actor)",
     )
     how.add_argument(
         "--cpus-per-trial", dest="cpus", type=positive, default=1, metavar="N", help="a worker"

@@ -1,7 +1,9 @@
 """Ray Tune over the configs that a searcher suggests: what grids and searches share."""
 
 import logging
+import shutil
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,11 +107,7 @@ class ListSearcher(Searcher):
 
     def __init__(self, base: TrainConfig, trials: Sequence[TrialSpec]) -> None:
         super().__init__()
-        fixed = base.to_dict()
-        self._overrides = [
-            {key: value for key, value in trial.config.to_dict().items() if value != fixed[key]}
-            for trial in trials
-        ]
+        self._overrides = [trial.config.changes_from(base) for trial in trials]
         self._next = 0
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
@@ -144,6 +142,8 @@ def _tune(
     parallel: int,
 ) -> None:
     """Let Tune run what the searcher suggests. Failed trials are the callback's to count."""
+    # Tune's own snapshots are not used for resuming, MLflow and TrialStore are; so they go.
+    folder, name = options.output.absolute() / "tune", uuid.uuid4().hex
     tuner = tune.Tuner(
         build_trainable(settings),
         tune_config=tune.TuneConfig(
@@ -153,12 +153,15 @@ def _tune(
             reuse_actors=settings.placement.chosen_executor == "actor",
         ),
         run_config=tune.RunConfig(
-            # Tune's own snapshots are not used for resuming, MLflow and TrialStore are.
-            storage_path=str(options.output.absolute() / "tune"),
+            name=name,
+            storage_path=str(folder),
             callbacks=[callback],
             failure_config=tune.FailureConfig(max_failures=options.placement.retries),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(folder / name, ignore_errors=True)

@@ -17,7 +17,7 @@ class Placement:
     Raises
     ------
     SweepError
-        If it asks one process for several workers.
+        If it asks one process for several workers, or several workers to share a GPU.
     """
 
     executor: Literal["auto", "actor", "train"] = "auto"
@@ -25,7 +25,7 @@ class Placement:
     """Of each worker."""
 
     gpus: float = 0.0
-    """Of each worker."""
+    """Of each worker: a whole number, or for a single worker a share of one GPU."""
 
     workers: int = 1
     """Processes that share the batches of a trial."""
@@ -45,13 +45,28 @@ class Placement:
                 f"--executor actor trains in one process, but --workers-per-trial is "
                 f"{self.workers}: leave --executor out, or use one worker."
             )
+        if self.gpus > 1 and not float(self.gpus).is_integer():
+            raise SweepError(
+                f"--gpus-per-trial must be a whole number or below 1, but is {self.gpus:g}: a "
+                "worker has some GPUs to itself, or shares one."
+            )
+        if 0 < self.gpus < 1 and self.workers > 1:
+            raise SweepError(
+                f"--gpus-per-trial is {self.gpus:g}, a share of a GPU, and --workers-per-trial is "
+                f"{self.workers}: workers of a trial that meet on one GPU cannot talk (NCCL takes "
+                "no device twice). Give each a whole GPU, or use one worker."
+            )
 
     @property
     def chosen_executor(self) -> Executor:
-        """One process on CPUs needs no worker group; GPUs and several workers do."""
+        """Whole GPUs and several workers take a worker group.
+
+        One process on CPUs, or on its share of a GPU, needs none: its process serves the next trial
+        as well.
+        """
         if self.executor != "auto":
             return self.executor
-        return "train" if self.gpus or self.workers > 1 else "actor"
+        return "train" if self.gpus >= 1 or self.workers > 1 else "actor"
 
     @property
     def resources(self) -> dict[str, float]:

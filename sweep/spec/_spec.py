@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.config import TrainConfig
+from core.config import OPTION_NAMES, TrainConfig, option_default
 from core.errors import ConfigError
 from sweep.spec._arms import Overrides
 from sweep.tracking.plan import Arm, Plan, PlannedTrial
@@ -78,11 +78,13 @@ class SweepSpec:
             Of the data by config hash, where they are known.
         """
         known = fingerprints or {}
+        changed = {key for overrides in self.arms.values() for key in overrides}
+        options = {name: option_default(name) for name in OPTION_NAMES if name in changed}
         return Plan(
             name=self.name,
             title=self.title,
-            base=self.base.to_dict(),
-            arms=tuple(Arm(name=name, overrides=changed) for name, changed in self.arms.items()),
+            base={**options, **self.base.to_dict()},
+            arms=tuple(Arm(name=name, overrides=its) for name, its in self.arms.items()),
             seeds=tuple(self.seeds),
             trials=tuple(
                 PlannedTrial(

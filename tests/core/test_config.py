@@ -158,6 +158,26 @@ def test_options_are_those_of_their_method() -> None:
     assert "max_depth" not in config.params()
 
 
+@pytest.mark.parametrize(
+    ("base", "other"),
+    [
+        ({}, {"seed": 2, "jigsaw.whole_weight": 3}),
+        ({"jigsaw.whole_weight": 3, "num_bits": 2}, {"method": "jigsaw"}),
+        (
+            {"jigsaw.whole_weight": 3},
+            {"jigsaw.whole_weight": 4, "jigsaw.pieces_per_side": [2, 2, 2]},
+        ),
+    ],
+)
+def test_changes_lead_from_one_config_to_another(
+    base: dict[str, object], other: dict[str, object]
+) -> None:
+    first, second = TrainConfig.from_dict(base), TrainConfig.from_dict(other)
+    assert first.replace(second.changes_from(first)) == second
+    assert second.replace(first.changes_from(second)) == first
+    assert first.changes_from(first) == {}
+
+
 def test_an_option_with_its_default_is_no_change() -> None:
     config = TrainConfig(method="jigsaw")
     assert config.replace({"jigsaw.whole_weight": 2}) == config

@@ -14,7 +14,7 @@ def test_every_field_has_its_flag_and_the_flags_default_is_the_fields() -> None:
     parser = add_run_flags(command_parser(""))
     assert run_options_from(parser.parse_args([])).placement == Placement()
     arguments = [
-        *("--executor", "train", "--cpus-per-trial", "2", "--gpus-per-trial", "0.5"),
+        *("--executor", "train", "--cpus-per-trial", "2", "--gpus-per-trial", "2"),
         *("--workers-per-trial", "3", "--max-concurrent", "4", "--retries", "5"),
         "--wait-for-nodes",
     ]
@@ -22,7 +22,7 @@ def test_every_field_has_its_flag_and_the_flags_default_is_the_fields() -> None:
     assert given == Placement(
         executor="train",
         cpus=2,
-        gpus=0.5,
+        gpus=2,
         workers=3,
         max_concurrent=4,
         retries=5,
@@ -36,7 +36,8 @@ def test_every_field_has_its_flag_and_the_flags_default_is_the_fields() -> None:
     ("placement", "executor"),
     [
         (Placement(), "actor"),
-        (Placement(gpus=0.5), "train"),
+        (Placement(gpus=0.5), "actor"),
+        (Placement(gpus=1), "train"),
         (Placement(workers=2), "train"),
         (Placement(executor="actor", gpus=1), "actor"),
         (Placement(executor="train"), "train"),
@@ -76,6 +77,18 @@ def test_what_never_fits_is_refused_unless_nodes_may_come() -> None:
 def test_one_process_cannot_be_several_workers() -> None:
     with pytest.raises(SweepError, match="trains in one process, but --workers-per-trial is 2"):
         Placement(executor="actor", workers=2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gpus": 1.5}, "must be a whole number or below 1, but is 1.5"),
+        ({"gpus": 0.5, "workers": 2}, "is 0.5, a share of a GPU, and --workers-per-trial is 2"),
+    ],
+)
+def test_shares_of_a_gpu_are_for_single_workers(values: dict[str, float], message: str) -> None:
+    with pytest.raises(SweepError, match=message):
+        Placement(**values)
 
 
 def test_batch_statistics_need_gpus_or_one_worker() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from core.backbones import pin_weights
 from core.config import TrainConfig
 from core.errors import ConfigError, DataError
 from sweep.ablation_p import EXPERIMENT
+from sweep.engine.drive import ListSearcher
+from sweep.engine.trial import TrialSettings
 from sweep.spec import SweepSpec, grid
 from sweep.tracking.plan import Plan
 
@@ -79,6 +82,25 @@ def test_a_sweep_over_data_sets_has_none_of_its_own() -> None:
     assert not spec.has_fixed_dataset
     base = TrainConfig(dataset="field_guide")
     assert spec.sweep_id(None) == make(arms=sets, base=base).sweep_id(None)
+
+
+def test_arms_may_change_methods_and_their_options() -> None:
+    base = TrainConfig().replace({"jigsaw.whole_weight": 3})
+    arms = {
+        "ours": {"jigsaw.whole_weight": 2},
+        "pieces": {"method": "jigsaw"},
+        "other pieces": {"method": "jigsaw", "jigsaw.pieces_per_side": (4, 2, 1)},
+    }
+    spec = make(base=base, arms=arms, seeds=(0,))
+    searcher = ListSearcher(spec.base, spec.trials())
+    settings = TrialSettings(base=spec.base.to_dict(), sweep_id="s", storage="x")
+    for trial in spec.trials():
+        overrides = searcher.suggest("id")
+        assert overrides is not None
+        assert settings.config(json.loads(json.dumps(overrides))) == trial.config
+    plan = spec.plan()
+    assert plan.base["jigsaw.whole_weight"] == 3.0
+    assert plan.base["jigsaw.pieces_per_side"] == [8, 4, 2]
 
 
 def test_the_plan_says_it_all_and_can_be_read_back() -> None:

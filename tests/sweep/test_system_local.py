@@ -106,6 +106,7 @@ def test_mlflow_holds_everything(finished: tuple[Path, str], tmp_path: Path) -> 
 def test_nothing_is_left_in_the_trials_storage(finished: tuple[Path, str]) -> None:
     output, _ = finished
     assert list((output / "trials").rglob("*.pt")) == []
+    assert list((output / "tune").iterdir()) == [], "Tune's snapshots serve nobody"
 
 
 def test_the_same_command_again_runs_nothing(finished: tuple[Path, str]) -> None:
