@@ -56,8 +56,7 @@ class SweepCallback(Callback):
     ) -> None:
         spec = self._spec(trial)
         self._runs.trial_started(spec)
-        name = f"{spec.arm} seed={spec.config.seed}"
-        self._view.started(spec.hash, name, num_epochs=spec.config.num_epochs)
+        self._view.started(spec.hash, self._runs.name_of(spec), num_epochs=spec.config.num_epochs)
 
     def on_trial_result(
         self,
@@ -72,7 +71,7 @@ class SweepCallback(Callback):
             return
         spec = self._spec(trial)
         for note in report.notes:
-            self._view.note(spec.hash, note)
+            self._view.note(self._runs.name_of(spec), note)
         self._runs.trial_rows(spec.hash, report.rows)
         self._view.advanced(spec.hash, report.rows[-1].epoch + 1)
 
@@ -98,7 +97,7 @@ class SweepCallback(Callback):
     def _fail(self, spec: TrialSpec, reason: str) -> None:
         self.failures[spec.hash] = reason
         self._runs.trial_failed(spec, reason)
-        self._view.failed(spec.hash, reason)
+        self._view.failed(spec.hash, self._runs.name_of(spec), reason)
 
     def _spec(self, trial: Trial) -> TrialSpec:
         config = self._settings.config(trial.config)

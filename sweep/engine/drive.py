@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
-from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 from rich.console import Console
 
@@ -21,6 +20,7 @@ from sweep.engine.options import RunOptions
 from sweep.engine.progress import ProgressView
 from sweep.engine.ray_cluster import start_ray
 from sweep.engine.trial import TrialSettings
+from sweep.engine.tune_mends import mend_tune
 from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 
@@ -77,7 +77,7 @@ def drive(
     """
     # The callback reports failures in one line each; Tune would add its tracebacks.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    _keep_keys_to_ourselves()
+    mend_tune()
     console.print(f"Starting Ray, for {num_trials} trials ...")
     with start_ray(options.address, options.placement) as resources:
         parallel = options.placement.num_parallel(resources)
@@ -120,16 +120,6 @@ class ListSearcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Nothing is learnt from a result."""
-
-
-def _keep_keys_to_ourselves() -> None:
-    """Have Tune leave the keys of AWS out of what it tells Ray of a trial's environment.
-
-    Ray's agent writes that into a log that anyone may read. Trials inherit the environment of their
-    node, which has its own keys, or its own role.
-    """
-    named: frozenset[str] = frozenset(class_cache.ENV_VARS_TO_PROPAGATE)
-    class_cache.ENV_VARS_TO_PROPAGATE = {name for name in named if not name.startswith("AWS_")}
 
 
 def _tune(

@@ -90,32 +90,30 @@ class ProgressView:
             self._running[config_hash].epochs = epochs
         self._show()
 
-    def note(self, config_hash: str, sentence: str) -> None:
+    def note(self, name: str, sentence: str) -> None:
         """Show what a person should know of a trial."""
-        trial = self._running.get(config_hash)
-        name = trial.name if trial else config_hash
         self._console.print(Text(f"warning: {name}: {sentence}", style="yellow"))
 
     def finished(self, config_hash: str, final: Mapping[str, float]) -> None:
-        name = self._end(config_hash)
+        trial = self._end(config_hash)
         self._num_done += 1
         accuracy = final[metrics.final(metrics.MINIVAL_ACCURACY)]
-        if self._best is None or accuracy > self._best[0]:
-            self._best = (accuracy, name)
+        if trial is not None and (self._best is None or accuracy > self._best[0]):
+            self._best = (accuracy, trial.name)
         self._show(ended=True)
 
-    def failed(self, config_hash: str, reason: str) -> None:
-        name = self._end(config_hash)
+    def failed(self, config_hash: str, name: str, reason: str) -> None:
+        """Take the end of a trial, which may not even have started."""
+        self._end(config_hash)
         self._num_failed += 1
         self._console.print(Text(f"failed: {name}: {reason}", style="red"))
         self._show(ended=True)
 
-    def _end(self, config_hash: str) -> str:
+    def _end(self, config_hash: str) -> _Running | None:
         trial = self._running.pop(config_hash, None)
-        if trial is None:
-            return config_hash
-        self._durations.append(time.monotonic() - trial.started)
-        return trial.name
+        if trial is not None:
+            self._durations.append(time.monotonic() - trial.started)
+        return trial
 
     def _show(self, *, ended: bool = False) -> None:
         if self._console.is_terminal:

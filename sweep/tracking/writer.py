@@ -264,7 +264,7 @@ class SweepRuns:
         tags = {
             **self._tags,
             PARENT_TAG: self.parent_id,
-            MLFLOW_RUN_NAME: self._name(trial),
+            MLFLOW_RUN_NAME: self.name_of(trial),
             metrics.TAG_ARM: trial.arm,
             metrics.TAG_SEED: str(trial.config.seed),
             metrics.TAG_CONFIG_HASH: trial.hash,
@@ -300,8 +300,11 @@ class SweepRuns:
         history = self._client.get_metric_history(run.info.run_id, metrics.MINIVAL_ACCURACY)
         return {int(point.step) for point in history}
 
-    def _name(self, trial: TrialSpec) -> str:
-        """A run's name, which starts with what differs: MLflow's UI cuts its end off."""
+    def name_of(self, trial: TrialSpec) -> str:
+        """A trial's name for people, which its run in MLflow has as well.
+
+        It starts with what differs: MLflow's UI cuts its end off.
+        """
         if {arm.name for arm in self._plan.arms}.issuperset(trial.arms):
             name = " = ".join(short_name(arm) for arm in trial.arms)
         else:

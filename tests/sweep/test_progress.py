@@ -42,7 +42,7 @@ def test_a_log_has_a_line_for_each_end_and_one_a_minute_between(clock: Clock) ->
         before = len(text.getvalue().splitlines())
         view.finished("a", FINAL)
         view.started("b", "second", num_epochs=6)
-        view.failed("b", "loss is nan")
+        view.failed("b", "second", "loss is nan")
         lines = text.getvalue().splitlines()[before:]
     assert lines[0].startswith("1/4 done · 0 running · 0 failed")
     assert lines[1] == "failed: second: loss is nan"

@@ -1,0 +1,41 @@
+"""What Ray Tune does that a sweep cannot live with, changed in the process of the driver.
+
+Both touch what Tune keeps inside; each has a test that fails when a version of Ray no longer needs
+it or no longer takes it.
+"""
+
+from typing import Any
+
+from ray.tune.execution import class_cache
+from ray.tune.execution.tune_controller import TuneController
+
+_reuse = TuneController._maybe_reuse_cached_actor
+
+
+def mend_tune() -> None:
+    """Change Tune for this process; doing it again changes nothing."""
+    _keep_keys_to_ourselves()
+    TuneController._maybe_reuse_cached_actor = _reuse_unless_one_is_on_its_way  # type: ignore[method-assign, assignment]
+
+
+def _keep_keys_to_ourselves() -> None:
+    """Leave the keys of AWS out of what Tune tells Ray of a trial's environment.
+
+    Ray's agent writes that into a log that anyone may read. Trials inherit the environment of their
+    node, which has its own keys, or its own role.
+    """
+    named: frozenset[str] = frozenset(class_cache.ENV_VARS_TO_PROPAGATE)
+    class_cache.ENV_VARS_TO_PROPAGATE = {name for name in named if not name.startswith("AWS_")}
+
+
+def _reuse_unless_one_is_on_its_way(controller: TuneController, trial: Any) -> bool:
+    """Let a trial wait for the actor that starts for it, and give the free one to the next trial.
+
+    Tune gives a free actor to a trial that waits for a new one, and stops the new one. Where trials
+    take less time than an actor takes to start, no actor that died is then ever replaced: the one
+    that lives serves all trials, one after another.
+    """
+    if trial in controller._trial_to_actor and trial not in controller._resetting_trials:
+        return False
+    reused: bool = _reuse(controller, trial)
+    return reused
