@@ -86,6 +86,7 @@ def drive(
             num_total=num_done + num_trials,
             num_done=num_done,
             num_parallel=min(parallel, num_trials),
+            lag=runs.lag,
         )
         callback = SweepCallback(runs, view, settings, arms or {}, fingerprints)
         start = time.monotonic()

@@ -1,7 +1,7 @@
 """Live progress that a person can read: done, running, failed, time left, best so far."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -44,15 +44,24 @@ class ProgressView:
         Those that an earlier run of the command had finished.
     num_parallel
         How many run at once, for the time left.
+    lag
+        Gives what to say of numbers that are not in MLflow yet, if that is worth a word.
     """
 
     def __init__(
-        self, console: Console, *, num_total: int, num_done: int, num_parallel: int
+        self,
+        console: Console,
+        *,
+        num_total: int,
+        num_done: int,
+        num_parallel: int,
+        lag: Callable[[], str] = lambda: "",
     ) -> None:
         self._console = console
         self._num_total = num_total
         self._num_done = num_done
         self._num_parallel = num_parallel
+        self._lag = lag
         self._running: dict[str, _Running] = {}
         self._num_failed = 0
         self._durations: list[float] = []
@@ -142,6 +151,8 @@ class ProgressView:
             parts.append(f"about {_duration(left)} left")
         if self._best:
             parts.append(f"best minival accuracy {100 * self._best[0]:.1f} ({self._best[1]})")
+        if lag := self._lag():
+            parts.append(lag)
         return " · ".join(parts)
 
     @property

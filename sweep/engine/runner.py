@@ -131,10 +131,14 @@ def open_sweep(
         EXPERIMENT,
         artifact_root=options.output / "artifacts" if options.uses_embedded_store else None,
     )
+
+    def say(sentence: str) -> None:
+        console.print(escape(sentence))
+
     lease = hold_lease(
         sweep_folder(options.storage, sweep_id),
         take_over=options.take_over,
-        say=lambda sentence: console.print(escape(sentence)),
+        say=say,
         lost=lambda: _stop_since_lost(console),
     )
     with (
@@ -153,6 +157,7 @@ def open_sweep(
             },
             searched=searched,
             documents=documents,
+            say=say,
         ) as runs,
     ):
         yield runs

@@ -40,6 +40,7 @@ from sweep.tracking.store import DamagedCheckpointError, TrialStore
 from sweep.tracking.trials import TrialSpec
 
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+_SAY_AFTER, _SAY_EVERY = 3.0, 30.0  # seconds
 _ROWS = 20  # MLflow takes at most 1000 metrics a call
 _RUNNING, _FINISHED, _FAILED, _KILLED = (
     RunStatus.to_string(status)
@@ -68,6 +69,8 @@ class SweepRuns:
         it nor an arm changes.
     documents
         Text by file name, kept by the parent run beside the plan.
+    say
+        Told, in a sentence, what is waited for at the end.
     patience_seconds
         How long a server may be away at the very end before what is left is given up.
     patience_interrupted
@@ -84,6 +87,7 @@ class SweepRuns:
         tags: Mapping[str, str],
         searched: Sequence[str] = (),
         documents: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda sentence: None,
         patience_seconds: float = 600.0,
         patience_interrupted: float = 5.0,
     ) -> None:
@@ -95,6 +99,10 @@ class SweepRuns:
             self._varied.add("weights_sha256")
         self._documents = {PLAN_FILE: plan.to_json(), **(documents or {})}
         self._tags = {**tags, metrics.TAG_SWEEP_ID: sweep_id}
+        self._say = say
+        self._trouble: tuple[float, str] | None = None
+        """Since when a call is repeated, and why."""
+
         self._patience = patience_seconds
         self._patience_interrupted = patience_interrupted
         self._run_ids: dict[str, str] = {}
@@ -129,13 +137,27 @@ class SweepRuns:
         self._calls.put(lambda: self._client.set_terminated(self.parent_id, status))
         self._closing_since = time.monotonic()
         self._calls.put(None)
-        self._writer.join()
+        self._wait_for_writer()
         if kind is None and (self._unsent or self._refused):
             raise SweepError(
                 f"MLflow did not take {self._unsent + len(self._refused)} calls "
                 f"({'; '.join(self._refused[:3]) or 'the server is away'}). Run the same command "
                 "again: the trials' own storage still has their numbers."
             )
+
+    def _wait_for_writer(self) -> None:
+        self._writer.join(timeout=_SAY_AFTER)
+        while self._writer.is_alive():
+            lag = self.lag() or f"MLflow does not have {self._calls.qsize()} writes yet"
+            self._say(f"{lag}: waiting for it, {self._patience:.0f} s at most without an answer.")
+            self._writer.join(timeout=_SAY_EVERY)
+
+    def lag(self) -> str:
+        """What to say of a store that has not answered for a while; empty if all is well."""
+        trouble = self._trouble
+        if trouble is None or time.monotonic() - trouble[0] < _SAY_AFTER:
+            return ""
+        return f"MLflow is away, {self._calls.qsize() + 1} writes wait ({trouble[1]})"
 
     def read(self) -> SweepResults:
         """What MLflow holds of the sweep now."""
@@ -337,11 +359,14 @@ class SweepRuns:
                 if not _may_pass(error):
                     self._refused.append(f"{type(error).__name__}: {first_line(error)}")
                     return True
+                since = self._trouble[0] if self._trouble else time.monotonic()
+                self._trouble = (since, first_line(error)[:100])
                 if self._gave_up():
                     return False
                 time.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
                 attempt += 1
             else:
+                self._trouble = None
                 return True
 
     def _gave_up(self) -> bool:

@@ -174,6 +174,7 @@ def test_a_server_away_for_a_while_loses_nothing_and_fails_no_trial(
     server.start()
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
+    assert "MLflow is away, " in output
     runs = children(server.uri)
     assert_each_trial_once(runs, 3)
     assert_every_epoch_once(server.uri, runs, num_epochs)
