@@ -35,7 +35,7 @@ def params(config: "TrainConfig") -> dict[str, Any]:
         values = {key: value for key, value in values.items() if key not in _OF_SPARSITY}
         values["sparsity_weight"] = 0.0
     if config.trunk not in _TRUNKS_WITH_A_WIDTH:
-        del values["trunk_width"]
+        values.pop("trunk_width", None)  # a method may not read it in the first place
     own = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
     return {**values, **{f"{config.method}.{name}": plain(own[name]) for name in own}}
 

@@ -199,11 +199,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_types_and_choices(self, skip=("options",))
-        require(
-            self.method in OPTIONS,
-            f"`method` must be one of {', '.join(map(repr, OPTIONS))}",
-            self.method,
-        )
+        if self.method not in OPTIONS:
+            raise ConfigError(
+                f"`method` must be one of {', '.join(map(repr, OPTIONS))}, but got "
+                f"{self.method!r}.{did_you_mean(self.method, tuple(OPTIONS))}"
+            )
         object.__setattr__(self, "options", checked_options(dict(self.options)))
         for name in _POSITIVE_INTEGERS:
             require(getattr(self, name) >= 1, f"`{name}` must be at least 1", getattr(self, name))

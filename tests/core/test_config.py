@@ -185,6 +185,21 @@ def test_an_option_with_its_default_is_no_change() -> None:
     assert hash(config.replace({"jigsaw.pieces_per_side": [4, 4, 4]})) is not None
 
 
+def test_an_unknown_method_is_told_with_the_nearest_one() -> None:
+    with pytest.raises(ConfigError, match=r"but got 'jigsw'\. Did you mean 'jigsaw'\?"):
+        TrainConfig(method="jigsw")
+
+
+def test_a_method_may_leave_a_width_unread_that_its_trunk_has_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unread = JigsawOptions.unread | {"trunk_width"}
+    monkeypatch.setattr(JigsawOptions, "unread", unread)
+    config = TrainConfig(method="jigsaw", trunk="pmg:resnet18")
+    assert "trunk_width" not in config.params()
+    assert config.replace({"trunk_width": 8}).hash == config.hash
+
+
 def test_every_method_has_options_and_reads_real_fields() -> None:
     for name, options in OPTIONS.items():
         assert options.method == name
