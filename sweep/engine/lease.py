@@ -119,9 +119,13 @@ def hold_lease(
     finally:
         stop.set()
         beat.join()
-        now = _read(files)
-        if now is not None and now.token == me.token:
-            files.delete(_FILE)
+        try:
+            now = _read(files)
+            if now is not None and now.token == me.token:
+                files.delete(_FILE)
+        except OSError as error:
+            # No reason to end otherwise than the block did: it grows old by itself.
+            say(f"The sweep's lease in {folder!r} could not be given back ({error}).")
 
 
 def _beat(

@@ -137,3 +137,14 @@ def test_a_lease_that_was_cut_off_is_none(tmp_path: Path) -> None:
     (tmp_path / "driver.json").write_text('{"host": "elsew')
     with lease(tmp_path):
         pass
+
+
+def test_storage_that_fails_at_the_end_changes_no_end(tmp_path: Path) -> None:
+    said: list[str] = []
+    quiet = LeaseTimes(beat_seconds=60.0)
+    with hold_lease(str(tmp_path), take_over=False, say=said.append, lost=never, times=quiet):
+        file = tmp_path / "driver.json"
+        file.unlink()
+        file.mkdir()  # which nobody can read as a file
+    (sentence,) = said
+    assert "could not be given back" in sentence
