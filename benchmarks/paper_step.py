@@ -2,6 +2,7 @@
 
     python -m benchmarks.paper_step                # about five minutes on two cores
     python -m benchmarks.paper_step --steps 1 --estimate-only
+    python -m benchmarks.paper_step --device cuda --steps 40 --loader-workers 8 --precision bf16
 
 Times a few steps on generated JPEGs with CUB's 200 classes and 1024 features, packed and loaded as
 a real dataset would be, from random weights, which cost the same. S' is then still small: what T
@@ -44,21 +45,33 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     if not arguments.estimate_only:
         with tempfile.TemporaryDirectory() as folder:
-            _time_steps(_dataset(Path(folder), arguments.steps))
+            changes = {"precision": arguments.precision, "channels_last": arguments.channels_last}
+            config = CONFIG.replace(changes)
+            dataset = _dataset(Path(folder), arguments.steps, arguments.loader_workers)
+            _time_steps(config, dataset, arguments.device)
     _estimate(arguments.gpu_teraflops, arguments.share_of_peak)
 
 
-def _time_steps(dataset: Dataset) -> None:
-    """Print the seconds of a step of the second epoch, by part."""
-    state = create_state(CONFIG, in_channels=3, num_classes=NUM_CLASSES)
-    steps = -(-len(dataset.train) // CONFIG.batch_size)
-    print(f"{len(dataset.train)} images, {steps} steps an epoch, from random weights")
+def _time_steps(config: TrainConfig, dataset: Dataset, device: str) -> None:
+    """Print the seconds of a step of the second epoch, by part.
+
+    A step reads its losses, so a GPU has done its work when a part ends.
+    """
+    state = create_state(config, in_channels=3, num_classes=NUM_CLASSES, device=device)
+    steps = -(-len(dataset.train) // config.batch_size)
+    where = torch.cuda.get_device_name(device) if device != "cpu" else "CPU"
+    print(
+        f"{len(dataset.train)} images, {steps} steps an epoch, from random weights, "
+        f"{config.precision} on {where}"
+    )
     for result in fit(state, dataset):
         seconds = {part: total / steps for part, total in result.seconds.items()}
     for part in ("data", "network", "tree"):
-        print(f"{part:8} {seconds[part]:7.2f} s a step")
+        print(f"{part:8} {seconds[part]:7.3f} s a step")
+    if device != "cpu":
+        print(f"peak GPU memory {torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"peak memory {peak / 1e9:.1f} GB, two loader processes aside")
+    print(f"peak memory {peak / 1e9:.1f} GB, loader processes aside")
 
 
 def _estimate(teraflops: float, share: float) -> None:
@@ -83,7 +96,7 @@ def _training_flops(config: TrainConfig) -> float:
     return total / 2
 
 
-def _dataset(folder: Path, steps: int) -> Dataset:
+def _dataset(folder: Path, steps: int, loader_workers: int) -> Dataset:
     """Generated pictures, packed, with so many whole steps of training images."""
     generator = np.random.default_rng(0)
     num_train = steps * CONFIG.batch_size
@@ -112,7 +125,7 @@ def _dataset(folder: Path, steps: int) -> Dataset:
     )
     pack(archive, folder / "packed", shorter_side=None, num_workers=1)
     return load_dataset(
-        "cub", data=folder / "packed", images=CONFIG.image_options, loader_workers=2
+        "cub", data=folder / "packed", images=CONFIG.image_options, loader_workers=loader_workers
     )
 
 
@@ -124,6 +137,10 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--steps", type=int, default=3, help="of an epoch (default: 3)")
     parser.add_argument("--threads", type=int, default=2, help="of torch (default: 2)")
+    parser.add_argument("--device", default="cpu", help="of torch (default: cpu)")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--channels-last", action="store_true", help="see TrainConfig")
+    parser.add_argument("--loader-workers", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--estimate-only", action="store_true", help="count, and time nothing")
     parser.add_argument(
         "--gpu-teraflops",
