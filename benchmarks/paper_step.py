@@ -27,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from core.config import TrainConfig, preset_config
 from core.data import Dataset, load_dataset
 from core.data.archives import Archive
+from core.data.loader import BatchStream
 from core.data.packed import pack
 from core.methods import create_state
 from core.model import IntersectionModel, build_model
@@ -43,6 +44,7 @@ TRAINING_SETS = {"aYahoo": (1850, 7), "aPascal": (2869, 10), "AwA2": (26125, 60)
 def main() -> None:
     arguments = _parse_arguments()
     torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.allow_tf32 = not arguments.no_tf32
     if not arguments.estimate_only:
         with tempfile.TemporaryDirectory() as folder:
             changes = {"precision": arguments.precision, "channels_last": arguments.channels_last}
@@ -58,7 +60,7 @@ def _time_steps(config: TrainConfig, dataset: Dataset, device: str) -> None:
     A step reads its losses, so a GPU has done its work when a part ends.
     """
     state = create_state(config, in_channels=3, num_classes=NUM_CLASSES, device=device)
-    steps = -(-len(dataset.train) // config.batch_size)
+    steps = BatchStream(dataset.train, batch_size=config.batch_size, seed=0).num_batches
     where = torch.cuda.get_device_name(device) if device != "cpu" else "CPU"
     print(
         f"{len(dataset.train)} images, {steps} steps an epoch, from random weights, "
@@ -140,6 +142,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="of torch (default: cpu)")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--channels-last", action="store_true", help="see TrainConfig")
+    parser.add_argument("--no-tf32", action="store_true", help="convolutions in full float32")
     parser.add_argument("--loader-workers", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--estimate-only", action="store_true", help="count, and time nothing")
     parser.add_argument(

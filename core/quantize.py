@@ -137,7 +137,9 @@ def quantize(features: Tensor, low: Tensor, high: Tensor, *, num_levels: int) ->
     q_max = float(num_levels - 1)
     width = high - low
     is_constant = width <= 0
-    scale = torch.where(is_constant, torch.ones_like(width), width) / q_max
+    # A tensor, since CUDA multiplies by the reciprocal of a number, which is not what a CPU gets.
+    steps = torch.full_like(width, q_max)
+    scale = torch.where(is_constant, torch.ones_like(width), width) / steps
     zero_point = _round(_clip(-low / scale, q_max))
     levels = _round(_clip(zero_point + features / scale, q_max))
     return torch.where(is_constant, torch.zeros_like(levels), levels)

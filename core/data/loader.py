@@ -35,7 +35,8 @@ class BatchStream:
     split
         The samples.
     batch_size
-        s, samples of a global batch. The last batch of an epoch may be smaller.
+        s, samples of a global batch. The last batch of an epoch may be smaller, or, where a single
+        sample would be left for it, larger by that one: BatchNorm needs two.
     seed
         Seed of the permutations.
     partition
@@ -61,6 +62,8 @@ class BatchStream:
     ) -> None:
         self.num_samples = len(split)
         self.num_batches = -(-self.num_samples // batch_size)
+        if self.num_batches > 1 and self.num_samples % batch_size == 1:
+            self.num_batches -= 1
         smallest = min(batch_size, self.num_samples - (self.num_batches - 1) * batch_size)
         if smallest < world_size:
             raise ConfigError(
@@ -79,10 +82,8 @@ class BatchStream:
         """Yield the batches of one epoch, counted from 0."""
         drawn = epoch if self._partition == "epoch" else 0
         order = np.random.default_rng([self._seed, drawn]).permutation(self.num_samples)
-        wholes = [
-            order[start : start + self._batch_size]
-            for start in range(0, self.num_samples, self._batch_size)
-        ]
+        cuts = np.arange(1, self.num_batches) * self._batch_size
+        wholes = np.split(order, cuts)
         mine = [np.array_split(whole, self._world_size)[self._rank] for whole in wholes]
         images = self._images.batches(mine, seed=(self._seed, epoch))
         for whole, rows, images_BCHW in zip(wholes, mine, images, strict=True):

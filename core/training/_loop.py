@@ -15,6 +15,7 @@ from core.distributed import rank, world_size
 from core.predict import SplitOutputs, accuracy, predict_over_workers
 from core.training._method import EpochEnd, Step, Timer, check_finite, mix_seeds
 from core.training._rates import set_learning_rates
+from core.training._repeatable import repeatable_convolutions
 from core.training._state import TrainState
 from core.tree import DecisionTree
 
@@ -91,7 +92,7 @@ def _run_epoch(state: TrainState, dataset: Dataset, batches: BatchStream) -> Epo
     config, method, epoch = state.config, state.method, state.epoch
     timer, sums = Timer(), _Sums()
     stream = batches.epoch(epoch)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), repeatable_convolutions():
         # Dropout inside a timm trunk draws from the global generator.
         torch.manual_seed(mix_seeds(config.seed, epoch, rank()))
         method.start_epoch(epoch)

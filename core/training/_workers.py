@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 import torch
+from timm.layers import convert_sync_batchnorm
 
 from core.distributed import world_size
 from core.errors import ConfigError
@@ -27,7 +28,6 @@ def share_batch_statistics(model: M, device: torch.device) -> M:
             "A network with BatchNorm needs GPUs to share its statistics among several workers, "
             f"but the device is {device.type!r}: use `trunk_norm='group'`, or one worker."
         )
-    synchronised: M = torch.nn.SyncBatchNorm.convert_sync_batchnorm(  # type: ignore[no-untyped-call]
-        model
-    )
+    # timm's, since torch's own drops the activation that timm fuses into its BatchNormAct2d.
+    synchronised: M = convert_sync_batchnorm(model)
     return synchronised

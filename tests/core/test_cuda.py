@@ -1,6 +1,7 @@
 """What must hold on a GPU as it does on a CPU. Skipped where there is none."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,16 @@ from tests.core.workers import in_workers
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
 every_method = pytest.mark.parametrize("method", METHODS)
+
+
+@pytest.fixture(autouse=True)
+def _float32_is_float32() -> Iterator[None]:
+    """cuDNN rounds what it multiplies to TF32 by default; batch norm of few pixels makes much of
+    that little."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32 = before
 
 
 def start(config: TrainConfig, dataset: Dataset, device: str = "cuda") -> TrainState:
@@ -63,22 +74,31 @@ def test_the_quantizer_gives_the_cpus_levels_and_gradients(bits: int, quantizer_
 
 
 @every_method
-def test_the_first_epoch_is_the_cpus_but_for_rounding(method: str) -> None:
-    config = config_of(method, num_epochs=1)
+def test_a_batch_gives_the_cpus_losses_but_for_rounding(method: str) -> None:
+    config = config_of(method, num_epochs=1, batch_size=48)
     (_, (ours,)), (_, (theirs,)) = (train(config, striped(), d) for d in ("cuda", "cpu"))
-    assert ours.losses == pytest.approx(theirs.losses, rel=0.02)
+    assert ours.losses == pytest.approx(theirs.losses, rel=1e-4)
 
 
 @every_method
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_it_overfits_64_images(method: str, precision: str, channels_last: bool) -> None:
+    torch.backends.cudnn.allow_tf32 = True
     dataset = striped(num_train=64)
-    epochs = EPOCHS_TO_OVERFIT[method]
+    # Less exact steps may take more of them.
+    epochs = 2 * EPOCHS_TO_OVERFIT[method]
     config = config_of(method, num_epochs=epochs, precision=precision, channels_last=channels_last)
     state, _ = train(config, dataset)
     outputs = predict_split(state.model, dataset.train)
     assert accuracy(outputs.probabilities_NK, dataset.train.labels_N) > 0.98
+
+
+@every_method
+def test_the_same_run_gives_the_same_numbers_again(method: str) -> None:
+    torch.backends.cudnn.allow_tf32 = True
+    first, second = (train(config_of(method, num_epochs=3), striped())[0] for _ in range(2))
+    assert_same(saved(first), saved(second))
 
 
 @every_method
@@ -167,7 +187,9 @@ def test_the_command_extracts_there(tmp_path: Path) -> None:
 
 
 def _train_and_save(rank: int, world_size: int, method: str, folder: str) -> None:
-    state, (result,) = train(config_of(method, num_epochs=1), striped())
+    torch.backends.cudnn.allow_tf32 = False
+    # One batch: over more of them the last bits grow, the faster the smaller BatchNorm's maps.
+    state, (result,) = train(config_of(method, num_epochs=1, batch_size=48), striped())
     torch.save(
         {"model": state.model.state_dict(), "losses": dict(result.losses)},
         f"{folder}/{world_size}-{rank}.pt",
@@ -184,9 +206,9 @@ def test_two_workers_on_one_gpu_train_what_one_trains(method: str, tmp_path: Pat
         for name in ("1-0", "2-0", "2-1")
     )
     assert_same(first, second)
-    assert first["losses"] == pytest.approx(alone["losses"], rel=1e-2)
+    assert first["losses"] == pytest.approx(alone["losses"], rel=1e-3)
     for name, tensor in alone["model"].items():
-        torch.testing.assert_close(first["model"][name], tensor, rtol=2e-2, atol=2e-3, msg=name)
+        torch.testing.assert_close(first["model"][name], tensor, rtol=1e-2, atol=1e-3, msg=name)
 
 
 def _train_with_nccl(rank: int, world_size: int) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import core.predict
 from core.data import Split
@@ -17,7 +19,7 @@ from core.methods import create_state
 from core.pairs import Pairs, gather_rows
 from core.predict import predict_over_workers, predict_split
 from core.quantize import UniformQuantizer
-from core.training import fit
+from core.training import fit, share_batch_statistics
 from core.tree import Criterion, fit_tree
 from tests.core.small import small_config, small_dataset
 from tests.core.tree.tree_problems import random_problem
@@ -193,9 +195,29 @@ def test_shards_cover_each_global_batch_once() -> None:
 
 
 def test_a_batch_smaller_than_the_workers_is_refused() -> None:
-    split = small_dataset(num_train=33).train
-    with pytest.raises(ConfigError, match="leaves a batch of 1 of 33 samples for 2 workers"):
-        BatchStream(split, batch_size=16, seed=0, world_size=2)
+    split = small_dataset(num_train=34).train
+    with pytest.raises(ConfigError, match="leaves a batch of 2 of 34 samples for 3 workers"):
+        BatchStream(split, batch_size=16, seed=0, world_size=3)
+
+
+@pytest.mark.parametrize(
+    ("num_train", "sizes"), [(33, [16, 17]), (34, [16, 16, 2]), (32, [16, 16]), (1, [1])]
+)
+def test_no_sample_is_a_batch_of_its_own(num_train: int, sizes: list[int]) -> None:
+    split = small_dataset(num_train=num_train).train
+    stream = BatchStream(split, batch_size=16, seed=0)
+    batches = list(stream.epoch(0))
+    assert [len(batch.labels_B) for batch in batches] == sizes
+    assert [batch.global_size for batch in batches] == sizes
+    assert stream.num_batches == len(sizes)
+
+
+def test_one_sample_more_than_whole_batches_trains_with_batch_norm() -> None:
+    config = small_config(trunk_norm="batch", num_epochs=1, batch_size=16, trunk="conv")
+    dataset = small_dataset(num_train=33)
+    state = create_state(config, in_channels=1, num_classes=4)
+    (result,) = fit(state, dataset)
+    assert np.isfinite(list(result.losses.values())).all()
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
@@ -214,3 +236,19 @@ def test_batches_are_cut_once_where_line_2_is_read_literally() -> None:
     assert third == first
     anew = BatchStream(split, batch_size=20, seed=0)
     assert [b.labels_B.tolist() for b in anew.epoch(0)] == first
+
+
+def _convert_trunk(rank: int, world_size: int) -> None:
+    trunk = timm.create_model("test_efficientnet", num_classes=0).eval()
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before = trunk(images)
+        shared = share_batch_statistics(trunk, torch.device("cuda"))
+        assert torch.equal(shared(images), before)
+    kinds = {type(part) for part in shared.modules() if isinstance(part, _BatchNorm)}
+    assert kinds
+    assert all(issubclass(kind, torch.nn.SyncBatchNorm) for kind in kinds)
+
+
+def test_sharing_statistics_keeps_the_activations_that_timm_fuses_with_batch_norm() -> None:
+    in_workers(_convert_trunk, 2)
