@@ -127,7 +127,8 @@ def add_run_flags(
         type=_count,
         default=0,
         metavar="N",
-        help="start a failed trial again from its checkpoint, at most N times (default: 0)",
+        help="start a trial that lost its process or node again from its checkpoint, at most N "
+        "times; an error that would come again is not tried again (default: 0)",
     )
     how.add_argument(
         "--take-over",

@@ -9,6 +9,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from sweep.engine.data import Fingerprints
+from sweep.engine.failures import in_one_line
 from sweep.engine.progress import ProgressView
 from sweep.engine.trial import TrialSettings
 from sweep.tracking.rows import TrialReport
@@ -92,7 +93,7 @@ class SweepCallback(Callback):
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self._fail(self._spec(trial), _cause(trial))
+        self._fail(self._spec(trial), in_one_line(_error(trial)))
 
     def _fail(self, spec: TrialSpec, reason: str) -> None:
         self.failures[spec.hash] = reason
@@ -108,23 +109,8 @@ class SweepCallback(Callback):
         )
 
 
-def _cause(trial: Trial) -> str:
-    """The innermost error of a failed trial, in one line."""
+def _error(trial: Trial) -> BaseException | None:
+    """What Tune wrote down of a trial's failure."""
     file = trial.pickled_error_file
-    error = cloudpickle.loads(Path(file).read_bytes()) if file else None
-    while inner := _inner(error):
-        error = inner
-    if error is None:
-        return "the trial's process ended without an error of its own"
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[-1] if lines else ''}"
-
-
-def _inner(error: BaseException | None) -> BaseException | None:
-    """What Ray's or Train's wrapper of an error holds."""
-    workers = getattr(error, "worker_failures", None)
-    if workers:
-        first: BaseException = next(iter(workers.values()))
-        return first
-    inner = getattr(error, "cause", None) or getattr(error, "__cause__", None)
-    return inner if isinstance(inner, BaseException) else None
+    error: BaseException | None = cloudpickle.loads(Path(file).read_bytes()) if file else None
+    return error

@@ -34,7 +34,7 @@ class Placement:
     """Most trials at once; None for all that fit."""
 
     retries: int = 0
-    """How often a failed trial starts again from its checkpoint."""
+    """How often a trial that lost its process or node starts again from its checkpoint."""
 
     wait_for_nodes: bool = False
     """Whether the cluster grows on demand, so that what it lacks now refuses nothing."""

@@ -1,6 +1,6 @@
 """What Ray Tune does that a sweep cannot live with, changed in the process of the driver.
 
-Both touch what Tune keeps inside; each has a test that fails when a version of Ray no longer needs
+They touch what Tune keeps inside; each has a test that fails when a version of Ray no longer needs
 it or no longer takes it.
 """
 
@@ -9,13 +9,17 @@ from typing import Any
 from ray.tune.execution import class_cache
 from ray.tune.execution.tune_controller import TuneController
 
+from sweep.engine.failures import happens_again
+
 _reuse = TuneController._maybe_reuse_cached_actor
+_process_failure = TuneController._process_trial_failure
 
 
 def mend_tune() -> None:
     """Change Tune for this process; doing it again changes nothing."""
     _keep_keys_to_ourselves()
     TuneController._maybe_reuse_cached_actor = _reuse_unless_one_is_on_its_way  # type: ignore[method-assign, assignment]
+    TuneController._process_trial_failure = _try_again_what_may_help  # type: ignore[method-assign, assignment]
 
 
 def _keep_keys_to_ourselves() -> None:
@@ -39,3 +43,10 @@ def _reuse_unless_one_is_on_its_way(controller: TuneController, trial: Any) -> b
         return False
     reused: bool = _reuse(controller, trial)
     return reused
+
+
+def _try_again_what_may_help(controller: TuneController, trial: Any, exception: Exception) -> None:
+    """Let a trial fail at once whose error would only come again, whatever retries it has left."""
+    if happens_again(exception):
+        trial.max_failures = 0
+    _process_failure(controller, trial, exception)
