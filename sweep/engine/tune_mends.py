@@ -45,7 +45,7 @@ def _reuse_unless_one_is_on_its_way(controller: TuneController, trial: Any) -> b
     return reused
 
 
-def _try_again_what_may_help(controller: TuneController, trial: Any, exception: Exception) -> None:
+def _try_again_what_may_help(controller: TuneController, trial: Any, exception: Any) -> None:
     """Let a trial fail at once whose error would only come again, whatever retries it has left."""
     if happens_again(exception):
         trial.max_failures = 0
