@@ -16,7 +16,7 @@ from core.errors import CoreError
 from sweep.cli._flags import add_run_flags, command_parser, run_options_from
 from sweep.cli._signals import sigterm_interrupts
 from sweep.engine.options import RunOptions
-from sweep.errors import SweepError
+from sweep.errors import EXIT_LOST, ClusterLostError, SweepError
 from sweep.report import Build
 from sweep.spec import SweepSpec
 
@@ -49,8 +49,8 @@ class Experiment:
 def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> int:
     """Run an experiment from the command line and return the exit code.
 
-    0: all trials are finished. 1: some failed. 2: refused before any trial. 130: interrupted by
-    Ctrl-C. 143: by SIGTERM.
+    0: all trials are finished. 1: some failed, or the cluster was lost. 2: refused before any
+    trial. 130: interrupted by Ctrl-C. 143: by SIGTERM.
     """
     console = make_console()
     options = add_run_flags(command_parser(experiment.description)).parse_args(arguments)
@@ -69,7 +69,7 @@ def guarded(console: Console, action: Callable[[], int]) -> int:
             return action()
         except (CoreError, SweepError) as error:
             console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-            return EXIT_REFUSED
+            return EXIT_LOST if isinstance(error, ClusterLostError) else EXIT_REFUSED
         except KeyboardInterrupt:
             console.print("Interrupted. Run the same command again to go on with what is left.")
             return EXIT_TERMINATED if sigterm.received else EXIT_INTERRUPTED

@@ -1,6 +1,7 @@
 """Ray Tune over the configs that a searcher suggests: what grids and searches share."""
 
 import logging
+import os
 import shutil
 import time
 import uuid
@@ -11,6 +12,7 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 from rich.console import Console
+from rich.markup import escape
 
 from core.config import TrainConfig
 from sweep.engine.callback import SweepCallback
@@ -18,9 +20,11 @@ from sweep.engine.data import Fingerprints
 from sweep.engine.executors import build_trainable
 from sweep.engine.options import RunOptions
 from sweep.engine.progress import ProgressView
-from sweep.engine.ray_cluster import start_ray
+from sweep.engine.ray_cluster import abandon_ray, start_ray
 from sweep.engine.trial import TrialSettings
 from sweep.engine.tune_mends import mend_tune
+from sweep.engine.watch import watch_cluster
+from sweep.errors import EXIT_LOST, ClusterLostError
 from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 
@@ -90,17 +94,40 @@ def drive(
         )
         callback = SweepCallback(runs, view, settings, arms or {}, fingerprints)
         start = time.monotonic()
-        try:
-            with view:
-                _tune(
-                    searcher, settings, options, callback, num_trials=num_trials, parallel=parallel
-                )
-        except KeyboardInterrupt:
-            # Told at once: `ray job stop` leaves three seconds, and Ray's own end takes most of it.
-            runs.interrupted()
-            raise
+
+        def give_up(lost: str) -> None:
+            console.print(f"[red]error:[/red] {escape(str(_lost_error(lost)))}", soft_wrap=True)
+            runs.abandon()
+            abandon_ray()
+            os._exit(EXIT_LOST)
+
+        with watch_cluster(give_up) as watch:
+            try:
+                with view:
+                    _tune(
+                        searcher,
+                        settings,
+                        options,
+                        callback,
+                        num_trials=num_trials,
+                        parallel=parallel,
+                    )
+            except KeyboardInterrupt:
+                # Told at once: `ray job stop` leaves three seconds, and Ray's own end takes most
+                # of it.
+                runs.interrupted()
+                if watch.lost is not None:
+                    raise _lost_error(watch.lost) from None
+                raise
         seconds = time.monotonic() - start
     return Drive(failures=callback.failures, seconds=seconds, parallel=parallel)
+
+
+def _lost_error(lost: str) -> ClusterLostError:
+    return ClusterLostError(
+        f"The Ray cluster is lost ({lost}). Start it again and give the same command, which goes "
+        "on with what is left."
+    )
 
 
 class ListSearcher(Searcher):

@@ -1,19 +1,24 @@
 """Joining a Ray cluster, or starting Ray on this machine."""
 
+import atexit
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
+import psutil
 import ray
 import torch
+from ray._private import services, worker
 
 from sweep.engine.placement import Placement
-from sweep.errors import SweepError
+from sweep.errors import EXIT_LOST, ClusterLostError, SweepError
+
+_LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
@@ -34,17 +39,20 @@ def start_ray(address: str | None, placement: Placement) -> Iterator[dict[str, f
     joined = address or _address_of_last_start()
     if joined:
         _check_address(joined)
-    if joined in (None, "local"):
+    is_local = joined in (None, "local")
+    if is_local:
         placement.check_fits(_of_this_machine(), where="this machine")  # Ray takes seconds to start
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(
-            address=address,
-            include_dashboard=None if joined not in (None, "local") else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-        )
+        with _loopback_kept() if is_local else nullcontext():
+            ray.init(
+                address=address,
+                include_dashboard=False if is_local else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                _node_ip_address=_LOOPBACK if is_local else None,
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_cluster(joined, error) from error
     if callable(on_sigterm):
@@ -54,8 +62,49 @@ def start_ray(address: str | None, placement: Placement) -> Iterator[dict[str, f
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         placement.check_fits(resources, where="the cluster")
         yield resources
-    finally:
+    except ClusterLostError:
+        abandon_ray()
+        raise
+    except BaseException:
         ray.shutdown()
+        raise
+    ray.shutdown()
+
+
+def abandon_ray() -> None:
+    """Leave a cluster that is gone without asking it anything more.
+
+    What Ray and Tune do at the exit of Python would wait for it, so the exit is cut short before.
+    """
+    atexit.register(_exit_at_once)
+    if worker._global_node is not None and worker._global_node.is_head():
+        # A raylet that is killed leaves its agents behind for a while.
+        started = psutil.Process().children(recursive=True)
+        worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
+        for process in started:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _exit_at_once() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_LOST)
+
+
+@contextmanager
+def _loopback_kept() -> Iterator[None]:
+    """Let a Ray for this machine alone listen on its loopback interface.
+
+    Ray would take the machine's address in the place of 127.0.0.1, and listen on all interfaces:
+    whoever reaches its ports can run code.
+    """
+    resolve = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = resolve
 
 
 def _of_this_machine() -> dict[str, float]:

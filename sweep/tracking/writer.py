@@ -192,6 +192,10 @@ class SweepRuns:
 
     # What happens
 
+    def abandon(self) -> None:
+        """End as after an interrupt, from another thread than the one that is in the block."""
+        self.__exit__(KeyboardInterrupt)
+
     def interrupted(self) -> None:
         """Say of the trials that run now that nobody runs them any more."""
         self._calls.put(self._kill_running)
