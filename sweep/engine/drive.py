@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,9 @@ from rich.markup import escape
 
 from core.config import TrainConfig
 from sweep.engine.callback import SweepCallback
+from sweep.engine.capacity import Capacity, CapacityLimiter
 from sweep.engine.data import Fingerprints
-from sweep.engine.executors import build_trainable
+from sweep.engine.executors import build_trainable, train_folder
 from sweep.engine.options import RunOptions
 from sweep.engine.progress import ProgressView
 from sweep.engine.ray_cluster import abandon_ray, start_ray
@@ -25,6 +26,7 @@ from sweep.engine.trial import TrialSettings
 from sweep.engine.tune_mends import mend_tune
 from sweep.engine.watch import watch_cluster
 from sweep.errors import EXIT_LOST, ClusterLostError
+from sweep.tracking.storage import remove_tree
 from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 
@@ -40,7 +42,7 @@ class Drive:
     """Wall time from handing the trials to Tune to its end; the start of Ray is not in it."""
 
     parallel: int
-    """How many trials could run at once."""
+    """How many trials could run at once, as the cluster was when the last one was suggested."""
 
 
 def drive(
@@ -83,13 +85,13 @@ def drive(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     mend_tune()
     console.print(f"Starting Ray, for {num_trials} trials ...")
-    with start_ray(options.address, options.placement) as resources:
-        parallel = options.placement.num_parallel(resources)
+    with start_ray(options.address, options.placement):
+        capacity = Capacity(options.placement)
         view = ProgressView(
             console,
             num_total=num_done + num_trials,
             num_done=num_done,
-            num_parallel=min(parallel, num_trials),
+            num_parallel=lambda: capacity.latest,
             lag=runs.lag,
         )
         callback = SweepCallback(runs, view, settings, arms or {}, fingerprints)
@@ -110,7 +112,8 @@ def drive(
                         options,
                         callback,
                         num_trials=num_trials,
-                        parallel=parallel,
+                        capacity=capacity,
+                        say=lambda sentence: console.print(escape(sentence)),
                     )
             except KeyboardInterrupt:
                 # Told at once: `ray job stop` leaves three seconds, and Ray's own end takes most
@@ -120,7 +123,7 @@ def drive(
                     raise _lost_error(watch.lost) from None
                 raise
         seconds = time.monotonic() - start
-    return Drive(failures=callback.failures, seconds=seconds, parallel=parallel)
+    return Drive(failures=callback.failures, seconds=seconds, parallel=capacity.latest)
 
 
 def _lost_error(lost: str) -> ClusterLostError:
@@ -157,7 +160,8 @@ def _tune(
     callback: SweepCallback,
     *,
     num_trials: int,
-    parallel: int,
+    capacity: Capacity,
+    say: Callable[[str], None],
 ) -> None:
     """Let Tune run what the searcher suggests. Failed trials are the callback's to count."""
     # Tune's own snapshots are not used for resuming, MLflow and TrialStore are; so they go.
@@ -165,9 +169,8 @@ def _tune(
     tuner = tune.Tuner(
         build_trainable(settings),
         tune_config=tune.TuneConfig(
-            search_alg=searcher,
+            search_alg=CapacityLimiter(searcher, capacity),
             num_samples=num_trials,
-            max_concurrent_trials=parallel,
             reuse_actors=settings.placement.chosen_executor == "actor",
         ),
         run_config=tune.RunConfig(
@@ -183,3 +186,14 @@ def _tune(
         tuner.fit()
     finally:
         shutil.rmtree(folder / name, ignore_errors=True)
+        _remove_train_folder(settings, say)
+
+
+def _remove_train_folder(settings: TrialSettings, say: Callable[[str], None]) -> None:
+    """This driver is the sweep's only one, so no group trains any more."""
+    folder = train_folder(settings)
+    try:
+        remove_tree(folder)
+    except OSError as error:
+        # No reason to end otherwise than the trials did.
+        say(f"{folder!r}, of which nothing is needed any more, could not be removed ({error}).")

@@ -11,6 +11,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from core.distributed import rank
 from sweep.engine.trial import TrialRun, TrialSettings, set_threads
+from sweep.tracking.store import sweep_folder
 
 DRIVER_RESOURCES = {"CPU": 0.0, "node:__internal_head__": 0.001}
 """A Train driver only waits. Were it to hold CPUs, even a hundredth, two workers would not fit on
@@ -24,6 +25,11 @@ def build_trainable(settings: TrialSettings) -> Any:
         return tune.with_resources(trainable, settings.placement.resources)
     driver = functools.partial(run_worker_group, settings=settings)
     return tune.with_resources(driver, DRIVER_RESOURCES)
+
+
+def train_folder(settings: TrialSettings) -> str:
+    """Where Ray Train keeps what it knows of its runs. Nothing of it is read again."""
+    return f"{sweep_folder(settings.storage, settings.sweep_id)}/ray-train"
 
 
 class TrialActor(tune.Trainable):
@@ -68,7 +74,7 @@ def run_worker_group(overrides: dict[str, Any], *, settings: TrialSettings) -> N
         # Train goes on with an earlier run of the same name; ours resume from TrialStore instead.
         run_config=ray.train.RunConfig(
             name=f"{context.get_trial_name()}-{uuid.uuid4().hex[:8]}",
-            storage_path=f"{settings.storage}/ray-train",
+            storage_path=train_folder(settings),
             callbacks=[TuneReportCallback()],  # type: ignore[list-item, no-untyped-call]
         ),
     )

@@ -112,13 +112,15 @@ class Placement:
                 )
 
     def num_parallel(self, available: Mapping[str, float]) -> int:
-        """How many trials fit at once. Train drivers hold next to nothing, so Tune must be told.
+        """How many trials to have under way. Train drivers hold next to nothing, so Tune must be
+        told.
 
-        On a cluster that grows on demand the resources of now say nothing, so `max_concurrent`
-        stands.
+        On a cluster that grows on demand, half as many again as fit wait for a place, and at least
+        one: they are the demand that it grows on. With `max_concurrent` it is asked for those at
+        once.
         """
-        if self.wait_for_nodes and self.max_concurrent:
-            return self.max_concurrent
         fits = [available.get(kind, 0.0) / asked for kind, asked in self.resources.items() if asked]
-        most = max(1, int(min(fits)))
-        return min(most, self.max_concurrent) if self.max_concurrent else most
+        most = int(min(fits))
+        if self.wait_for_nodes:
+            return self.max_concurrent or most + max(1, most // 2)
+        return max(1, min(most, self.max_concurrent or most))

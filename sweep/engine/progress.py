@@ -43,7 +43,7 @@ class ProgressView:
     num_done
         Those that an earlier run of the command had finished.
     num_parallel
-        How many run at once, for the time left.
+        Gives how many run at once, for the time left.
     lag
         Gives what to say of numbers that are not in MLflow yet, if that is worth a word.
     """
@@ -54,7 +54,7 @@ class ProgressView:
         *,
         num_total: int,
         num_done: int,
-        num_parallel: int,
+        num_parallel: Callable[[], int],
         lag: Callable[[], str] = lambda: "",
     ) -> None:
         self._console = console
@@ -169,7 +169,8 @@ class ProgressView:
             return None
         waiting = self._num_total - self._num_done - self._num_failed - len(self._running)
         trials = waiting + sum(1 - trial.share for trial in self._running.values())
-        return trials * sum(ends) / len(ends) / self._num_parallel
+        parallel = max(1, min(self._num_parallel(), waiting + len(self._running)))
+        return trials * sum(ends) / len(ends) / parallel
 
 
 def _duration(seconds: float) -> str:

@@ -22,8 +22,8 @@ _LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
-def start_ray(address: str | None, placement: Placement) -> Iterator[dict[str, float]]:
-    """Join a cluster, or start Ray on this machine; yield its resources.
+def start_ray(address: str | None, placement: Placement) -> Iterator[None]:
+    """Join a cluster, or start Ray on this machine, for a block.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def start_ray(address: str | None, placement: Placement) -> Iterator[dict[str, f
     try:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         placement.check_fits(resources, where="the cluster")
-        yield resources
+        yield
     except ClusterLostError:
         abandon_ray()
         raise

@@ -37,9 +37,12 @@ def _reuse_unless_one_is_on_its_way(controller: TuneController, trial: Any) -> b
 
     Tune gives a free actor to a trial that waits for a new one, and stops the new one. Where trials
     take less time than an actor takes to start, no actor that died is then ever replaced: the one
-    that lives serves all trials, one after another.
+    that lives serves all trials, one after another. An actor that has no place yet is another
+    matter: where a node was lost there may never be one, so its trial takes what is free.
     """
-    if trial in controller._trial_to_actor and trial not in controller._resetting_trials:
+    actor = controller._trial_to_actor.get(trial)
+    is_on_its_way = actor is not None and controller._actor_manager.is_actor_started(actor)
+    if is_on_its_way and trial not in controller._resetting_trials:
         return False
     reused: bool = _reuse(controller, trial)
     return reused

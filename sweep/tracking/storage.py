@@ -75,6 +75,13 @@ def copy_out(uri: str, folder: Path) -> None:
     )
 
 
+def remove_tree(uri: str) -> None:
+    """Remove a folder with all that is in it, if it is there."""
+    filesystem, path = open_uri(uri)
+    if filesystem.get_file_info(path).type != fs.FileType.NotFound:
+        filesystem.delete_dir(path)
+
+
 def check_storage(storage: str) -> None:
     """Refuse storage that cannot be written, before any trial starts.
 

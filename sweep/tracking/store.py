@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pyarrow import fs
 
 from sweep.errors import SweepError
-from sweep.tracking.storage import Files, copy_in, copy_out, open_uri
+from sweep.tracking.storage import Files, copy_in, copy_out, open_uri, remove_tree
 
 _CHECKPOINT = "checkpoint.pt"
 _ARTIFACTS = "artifacts"
@@ -92,9 +91,7 @@ class TrialStore:
 
     def discard(self) -> None:
         """Delete the folder, if it is there."""
-        filesystem, path = open_uri(self.uri)
-        if filesystem.get_file_info(path).type == fs.FileType.Directory:
-            filesystem.delete_dir(path)
+        remove_tree(self.uri)
 
 
 def sweep_folder(storage: str, sweep_id: str) -> str:

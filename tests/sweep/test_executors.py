@@ -29,6 +29,7 @@ def test_all_executors_agree(tmp_path: Path) -> None:
     actor = final(tmp_path / "actor", "--executor", "actor")
     train = final(tmp_path / "train", "--executor", "train")
     assert actor == train
+    assert not list(tmp_path.rglob("ray-train")), "what Train keeps of its runs is of no use"
     two = final(tmp_path / "two", "--workers-per-trial", "2")
     # Sums over two workers round differently, and a level may flip: close, not equal.
     for key in (metrics.LABEL_LOSS, metrics.TREE_LOSS):

@@ -59,9 +59,12 @@ def test_gpus_and_several_workers_take_a_worker_group(placement: Placement, exec
         (Placement(max_concurrent=9), {"CPU": 4.0}, 4),
         (Placement(max_concurrent=9, wait_for_nodes=True), {"CPU": 4.0}, 9),
         (Placement(gpus=1, wait_for_nodes=True), {"CPU": 4.0}, 1),
+        (Placement(wait_for_nodes=True), {"CPU": 1.0}, 2),
+        (Placement(wait_for_nodes=True), {"CPU": 8.0}, 12),
+        (Placement(cpus=3), {"CPU": 2.0}, 1),
     ],
 )
-def test_as_many_trials_run_at_once_as_fit(
+def test_as_many_trials_are_under_way_as_fit(
     placement: Placement, available: dict[str, float], expected: int
 ) -> None:
     assert placement.num_parallel(available) == expected

@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def view_of(text: io.StringIO, *, num_total: int = 4, terminal: bool = False) -> ProgressView:
     console = Console(file=text, force_terminal=terminal, width=150)
-    return ProgressView(console, num_total=num_total, num_done=0, num_parallel=1)
+    return ProgressView(console, num_total=num_total, num_done=0, num_parallel=lambda: 1)
 
 
 def test_a_log_has_a_line_for_each_end_and_one_a_minute_between(clock: Clock) -> None:
