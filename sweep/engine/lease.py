@@ -20,6 +20,9 @@ from sweep.errors import SweepError
 from sweep.tracking.storage import Files
 
 _FILE = "driver.json"
+_CANCEL = "cancel.json"
+"""Lies beside the lease while somebody asks its holder to stop."""
+
 _SETTLE_SECONDS = 0.3
 """How long a new lease lies before it is looked at again: whoever wrote at once has written."""
 
@@ -75,6 +78,7 @@ def hold_lease(
     take_over: bool,
     say: Callable[[str], None],
     lost: Callable[[], None],
+    cancelled: Callable[[str], None],
     times: LeaseTimes | None = None,
 ) -> Iterator[None]:
     """Be the only driver of a sweep for the length of a block.
@@ -89,6 +93,8 @@ def hold_lease(
         Told, in a sentence, if the lease of another driver was taken over.
     lost
         Called from the heartbeat's thread, once, if another driver has taken the lease.
+    cancelled
+        Called from the heartbeat's thread, once, if `ask_to_stop` was called somewhere; told where.
     times
         Left out, a heartbeat each 5 seconds, and stale after 30.
 
@@ -106,12 +112,13 @@ def hold_lease(
             raise _is_held(before, age)
         say(f"Taking over from {before}, whose last heartbeat is {age:.0f} s old.")
     me = Holder.here()
+    files.delete(_CANCEL)  # asked of an earlier driver
     _write(files, me)
     stop = threading.Event()
     stop.wait(_SETTLE_SECONDS)
     _check_mine(files, me)
     beat = threading.Thread(
-        target=_beat, args=(files, me, stop, times, lost), name="lease", daemon=True
+        target=_beat, args=(files, me, stop, times, lost, cancelled), name="lease", daemon=True
     )
     beat.start()
     try:
@@ -122,14 +129,45 @@ def hold_lease(
         try:
             now = _read(files)
             if now is not None and now.token == me.token:
+                files.delete(_CANCEL)
                 files.delete(_FILE)
         except OSError as error:
             # No reason to end otherwise than the block did: it grows old by itself.
             say(f"The sweep's lease in {folder!r} could not be given back ({error}).")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A lease as somebody else finds it."""
+
+    holder: Holder
+    age: float
+    """Seconds since the last heartbeat, by the storage's clock."""
+
+    @property
+    def is_alive(self) -> bool:
+        return not self.holder.is_dead and self.age <= LeaseTimes().stale_seconds
+
+
+def find_lease(folder: str) -> Standing | None:
+    """Who drives the sweep of a folder; None if nobody has a lease there."""
+    files = Files(folder)
+    holder = _read(files)
+    return None if holder is None else Standing(holder=holder, age=_age(files))
+
+
+def ask_to_stop(folder: str) -> None:
+    """Ask the driver of a folder's sweep to stop, which it does at its next heartbeat."""
+    Files(folder).write(_CANCEL, json.dumps({"host": socket.gethostname()}).encode())
+
+
 def _beat(
-    files: Files, me: Holder, stop: threading.Event, times: LeaseTimes, lost: Callable[[], None]
+    files: Files,
+    me: Holder,
+    stop: threading.Event,
+    times: LeaseTimes,
+    lost: Callable[[], None],
+    cancelled: Callable[[str], None],
 ) -> None:
     while not stop.wait(times.beat_seconds):
         try:
@@ -138,6 +176,10 @@ def _beat(
                 lost()
                 return
             _write(files, me)
+            request = files.read(_CANCEL)
+            if request is not None:
+                cancelled(str(json.loads(request)["host"]))
+                return
         except OSError:
             continue  # the storage is away for a while; trials say so if it stays away
 

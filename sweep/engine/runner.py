@@ -140,6 +140,7 @@ def open_sweep(
         take_over=options.take_over,
         say=say,
         lost=lambda: _stop_since_lost(console),
+        cancelled=lambda where: _stop_since_cancelled(where, console),
     )
     with (
         lease,
@@ -152,6 +153,8 @@ def open_sweep(
                 metrics.TAG_SWEEP: plan.name,
                 metrics.TAG_DATASET_FINGERPRINT: " ".join(fingerprints),
                 metrics.TAG_EXECUTOR: options.placement.chosen_executor,
+                metrics.TAG_CPUS: f"{options.placement.resources['CPU']:g}",
+                metrics.TAG_GPUS: f"{options.placement.resources['GPU']:g}",
                 **version_tags(),
                 **(tags or {}),
             },
@@ -166,4 +169,10 @@ def open_sweep(
 def _stop_since_lost(console: Console) -> None:
     """End this driver as Ctrl-C would: two that train the same would write over one another."""
     console.print("[red]Another driver has taken over this sweep:[/red] this one stops.")
+    _thread.interrupt_main()
+
+
+def _stop_since_cancelled(where: str, console: Console) -> None:
+    """End this driver as Ctrl-C would."""
+    console.print(escape(f"Cancelled by `python -m sweep.cancel` on {where}."))
     _thread.interrupt_main()

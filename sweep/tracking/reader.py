@@ -26,6 +26,25 @@ def sweep_names(client: MlflowClient, experiment_id: str) -> list[str]:
     return sorted({run.data.tags[metrics.TAG_SWEEP] for run in _parents(client, experiment_id)})
 
 
+def sweep_runs(client: MlflowClient, experiment_id: str, name: str | None = None) -> list[Run]:
+    """The sweeps' own runs, of a name or all, the last to end first; one that runs before all.
+
+    Raises
+    ------
+    SweepError
+        If the store holds none of that name.
+    """
+    try:
+        parents = _parents(client, experiment_id)
+    except STORE_ERRORS as error:
+        raise _cannot_be_read(client, error) from error
+    found = [run for run in parents if name in (None, run.data.tags[metrics.TAG_SWEEP])]
+    if not found:
+        known = ", ".join(sweep_names(client, experiment_id)) or "none"
+        raise SweepError(f"The store holds no sweep {name!r}. It holds: {known}.")
+    return found
+
+
 def read_sweeps(client: MlflowClient, experiment_id: str, name: str) -> list[SweepResults]:
     """Read every sweep of a name, the last to end first: they differ in data or in what is fixed.
 
@@ -34,14 +53,7 @@ def read_sweeps(client: MlflowClient, experiment_id: str, name: str) -> list[Swe
     SweepError
         If the store holds none, or one has no plan, as those of earlier versions.
     """
-    try:
-        parents = _parents(client, experiment_id)
-    except STORE_ERRORS as error:
-        raise _cannot_be_read(client, error) from error
-    found = [run for run in parents if run.data.tags[metrics.TAG_SWEEP] == name]
-    if not found:
-        known = ", ".join(sweep_names(client, experiment_id)) or "none"
-        raise SweepError(f"The store holds no sweep {name!r}. It holds: {known}.")
+    found = sweep_runs(client, experiment_id, name)
     return [read_sweep(client, experiment_id, run) for run in found]
 
 

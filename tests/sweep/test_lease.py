@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -13,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from sweep.engine.lease import Holder, LeaseTimes, hold_lease
+from sweep.engine.lease import Holder, LeaseTimes, ask_to_stop, find_lease, hold_lease
 from sweep.errors import SweepError
 from tests.sweep.command import ROOT
 
 QUICK = LeaseTimes(beat_seconds=0.05, stale_seconds=30.0)
 
 
-def never() -> None:
-    pytest.fail("nobody has taken the lease")
+def never(*_: str) -> None:
+    pytest.fail("nobody has taken the lease, or asked its holder to stop")
 
 
 def lease(
@@ -30,9 +31,12 @@ def lease(
     take_over: bool = False,
     said: list[str] | None = None,
     lost: Callable[[], None] = never,
+    cancelled: Callable[[str], None] = never,
 ) -> AbstractContextManager[None]:
     say = (said if said is not None else []).append
-    return hold_lease(str(folder), take_over=take_over, say=say, lost=lost, times=QUICK)
+    return hold_lease(
+        str(folder), take_over=take_over, say=say, lost=lost, cancelled=cancelled, times=QUICK
+    )
 
 
 def leave(folder: Path, *, age: float = 0.0, **changes: Any) -> None:
@@ -73,7 +77,7 @@ def test_a_driver_of_this_host_that_was_killed_is_followed_at_once(tmp_path: Pat
     code = (
         "import sys\n"
         "from sweep.engine.lease import hold_lease\n"
-        "with hold_lease(sys.argv[1], take_over=False, say=print, lost=lambda: None):\n"
+        "with hold_lease(sys.argv[1], take_over=False, say=print, lost=print, cancelled=print):\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
     )
@@ -142,9 +146,44 @@ def test_a_lease_that_was_cut_off_is_none(tmp_path: Path) -> None:
 def test_storage_that_fails_at_the_end_changes_no_end(tmp_path: Path) -> None:
     said: list[str] = []
     quiet = LeaseTimes(beat_seconds=60.0)
-    with hold_lease(str(tmp_path), take_over=False, say=said.append, lost=never, times=quiet):
+    with hold_lease(
+        str(tmp_path), take_over=False, say=said.append, lost=never, cancelled=never, times=quiet
+    ):
         file = tmp_path / "driver.json"
         file.unlink()
         file.mkdir()  # which nobody can read as a file
     (sentence,) = said
     assert "could not be given back" in sentence
+
+
+def test_a_holder_is_found_and_told_to_stop(tmp_path: Path) -> None:
+    told: list[str] = []
+    heard = threading.Event()
+
+    def cancelled(where: str) -> None:
+        told.append(where)
+        heard.set()
+
+    assert find_lease(str(tmp_path)) is None
+    with lease(tmp_path, cancelled=cancelled):
+        found = find_lease(str(tmp_path))
+        assert found is not None
+        assert found.is_alive
+        assert found.holder.process == os.getpid()
+        ask_to_stop(str(tmp_path))
+        assert heard.wait(10)
+    assert told == [socket.gethostname()]
+    assert not list(tmp_path.iterdir()), "the request is gone with the lease"
+
+
+def test_a_request_to_an_earlier_driver_stops_no_later_one(tmp_path: Path) -> None:
+    ask_to_stop(str(tmp_path))
+    with lease(tmp_path):
+        time.sleep(10 * QUICK.beat_seconds)
+
+
+def test_a_lease_of_a_dead_process_is_found_dead(tmp_path: Path) -> None:
+    leave(tmp_path, host=socket.gethostname())
+    found = find_lease(str(tmp_path))
+    assert found is not None
+    assert not found.is_alive
