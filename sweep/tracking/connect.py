@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ EXPERIMENT = "intersection-regularization"
 """MLflow's experiment that holds every sweep."""
 
 _PAGE = 1000
+
+_OF_DATABASE = re.compile(r"\((?:sqlite3|psycopg2|psycopg|pymysql)\.\S+\) (.+)")
 
 STORE_ERRORS = (MlflowException, OSError, SQLAlchemyError)
 """What MLflow's client raises where its store does not answer as it should."""
@@ -89,14 +92,29 @@ def search_runs(client: MlflowClient, experiment_id: str, filter_string: str) ->
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    r"""An error in one line.
+
+    Examples
+    --------
+    >>> first_line(OSError("no space\nleft"))
+    'no space'
+    >>> first_line(MlflowException("(raised as a result of ...)\n(sqlite3.OperationalError) full"))
+    'full'
+    """
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return type(error).__name__
+    # SQLAlchemy first says where it stood; what the database said follows.
+    of_database = (found[1] for line in lines if (found := _OF_DATABASE.match(line)))
+    return next(of_database, lines[0])
 
 
 def _open(uri: str, experiment: str) -> tuple[MlflowClient, str | None]:
     if uri.startswith(("http://", "https://")):
         _check_server(uri)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # A full disk would give a traceback at every try; whoever calls says it in a line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # The writer thread repeats calls itself, and knows when to stop.
     MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)  # type: ignore[no-untyped-call]
     MLFLOW_HTTP_REQUEST_TIMEOUT.set(20)  # type: ignore[no-untyped-call]

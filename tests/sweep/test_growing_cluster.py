@@ -21,7 +21,7 @@ from tests.sweep.command import (
     wait_for_epochs,
 )
 
-EPOCHS = 100
+EPOCHS = 60
 
 
 def test_the_limit_follows_what_the_cluster_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_a_sweep_uses_nodes_that_come_and_outlives_those_that_go(
     assert num_running() == 1
     node = cluster.add_node(num_cpus=1)
     until(lambda: num_running() == 2, process)
-    wait_for_epochs(tmp_path, lambda: process.poll() is None, 20)
+    wait_for_epochs(tmp_path, lambda: process.poll() is None, 10)
     cluster.remove_node(node, allow_graceful=False)
     text, _ = process.communicate(timeout=240)
     assert process.returncode == 0, text

@@ -17,7 +17,7 @@ from tests.sweep.command import (
     wait_for_epochs,
 )
 
-EPOCHS = 120
+EPOCHS = 80
 ARGUMENTS = ("--seeds", "1", "--set", f"num_epochs={EPOCHS}", "--address", "local")
 
 

@@ -19,8 +19,8 @@ from tests.sweep.command import (
 )
 from tests.sweep.results import store_sweep
 
-EPOCHS = 80
-ARGUMENTS = ("--seeds", "1", "--set", f"num_epochs={EPOCHS}", "--max-concurrent", "1")
+EPOCHS = 60
+ARGUMENTS = ("--seeds", "1", "--set", f"num_epochs={EPOCHS}", "--address", "local")
 
 
 def test_a_sweep_without_a_driver_is_described_and_cannot_be_stopped(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_an_unknown_sweep_or_store_is_refused_in_one_line(program: object, tmp_p
 
 @pytest.mark.slow
 def test_a_sweep_that_runs_is_described_stopped_and_goes_on(tmp_path: Path) -> None:
-    process = start("tests.sweep.tiny", "--output", tmp_path, *ARGUMENTS)
+    process = start("tests.sweep.tiny", "--output", tmp_path, *ARGUMENTS, "--max-concurrent", "1")
     wait_for_epochs(tmp_path, lambda: process.poll() is None, 1)
     code, text = call(status.main, "--output", tmp_path)
     assert code == 0
