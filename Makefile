@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup sweep test lint format bench ui clean
+.PHONY: help setup sweep test test-fast lint format bench ui clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ sweep: $(READY) ## Run the main job: the ablation over p on the bundled digits (
 
 test: $(READY) ## Run every test (ARGS="-k quantize")
 	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(READY) ## Run the tests that take less than ten seconds each, in two processes
+	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow' $(ARGS)
 
 lint: $(READY) ## Check style, types and import contracts
 	$(BIN)/ruff check .
