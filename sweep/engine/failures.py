@@ -7,10 +7,13 @@ from sweep.errors import SweepError
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The errors at the bottom of a wrapped one: one, or one of every worker of a group."""
+    """The errors at the bottom of a wrapped one: one, or one of every worker of a group.
+
+    One that was raised on purpose is a bottom, whatever it was raised from.
+    """
     if error is None:
         return
-    inner = list(_inner(error))
+    inner = [] if isinstance(error, CoreError | SweepError) else _inner(error)
     if not inner:
         yield error
     for one in inner:

@@ -20,7 +20,7 @@ from sweep.errors import SweepError
 from sweep.tracking.storage import Files
 
 _FILE = "driver.json"
-_CANCEL = "cancel.json"
+_CANCEL = "cancel.txt"
 """Lies beside the lease while somebody asks its holder to stop."""
 
 _SETTLE_SECONDS = 0.3
@@ -158,7 +158,7 @@ def find_lease(folder: str) -> Standing | None:
 
 def ask_to_stop(folder: str) -> None:
     """Ask the driver of a folder's sweep to stop, which it does at its next heartbeat."""
-    Files(folder).write(_CANCEL, json.dumps({"host": socket.gethostname()}).encode())
+    Files(folder).write(_CANCEL, socket.gethostname().encode())
 
 
 def _beat(
@@ -178,7 +178,7 @@ def _beat(
             _write(files, me)
             request = files.read(_CANCEL)
             if request is not None:
-                cancelled(str(json.loads(request)["host"]))
+                cancelled(request.decode(errors="replace"))
                 return
         except OSError:
             continue  # the storage is away for a while; trials say so if it stays away

@@ -49,8 +49,10 @@ def watch_cluster(give_up: Callable[[str], None]) -> Iterator[ClusterWatch]:
         process.
     """
     watch = ClusterWatch()
+    # What cannot be reached from here while all is well says nothing later.
+    places = [place for place in _places() if place.answers()]
     thread = threading.Thread(
-        target=_look, args=(watch, _places(), give_up), name="cluster watch", daemon=True
+        target=_look, args=(watch, places, give_up), name="cluster watch", daemon=True
     )
     thread.start()
     try:

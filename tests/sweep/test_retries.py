@@ -35,6 +35,13 @@ def test_an_error_is_found_under_its_wrappers() -> None:
     assert in_one_line(None).startswith("the trial's process ended")
 
 
+def test_what_is_raised_on_purpose_is_told_whatever_it_was_raised_from() -> None:
+    error = DataError("The folder 'x' is not there: pack it.")
+    error.__cause__ = OSError("no such file")
+    assert in_one_line(in_task(error)) == "DataError: The folder 'x' is not there: pack it."
+    assert happens_again(in_task(error))
+
+
 @pytest.mark.parametrize(
     ("error", "again"),
     [
