@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from sweep.cli import EXIT_OK, guarded, make_console
 from sweep.errors import SweepError
-from sweep.status import EXIT_OK, EXIT_REFUSED, add_store_flags, places
 from sweep.tracking import metrics
+from sweep.tracking.places import add_store_flags, places
 
 if TYPE_CHECKING:
     from sweep.engine.lease import Standing
@@ -28,7 +29,7 @@ _LOOK_EVERY = 0.5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code. 0: it has stopped. 2: refused, in one line, or it goes on."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = make_console()
     parser = add_store_flags(
         argparse.ArgumentParser(
             prog="python -m sweep.cancel",
@@ -47,15 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="how long to wait for its end (default: 60)",
     )
     options = parser.parse_args(arguments)
-    try:
-        _run(options, console)
-    except SweepError as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        return EXIT_REFUSED
-    return EXIT_OK
+    return guarded(console, lambda: _run(options, console))
 
 
-def _run(options: argparse.Namespace, console: Console) -> None:
+def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.engine.lease import ask_to_stop, find_lease
     from sweep.tracking.connect import connect_to_read
     from sweep.tracking.reader import sweep_runs
@@ -95,6 +91,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
             )
         time.sleep(_LOOK_EVERY)
     console.print("Stopped. The command that started it goes on with what is left.")
+    return EXIT_OK
 
 
 def _still_holds(now: "Standing | None", before: "Standing") -> bool:

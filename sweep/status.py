@@ -10,26 +10,25 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
-from sweep.errors import SweepError
+from sweep.cli import EXIT_OK, guarded, make_console
 from sweep.tracking import metrics
+from sweep.tracking.places import add_store_flags, places
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-EXIT_OK, EXIT_REFUSED = 0, 2
 _NUM_FAILURES = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code. 0: said. 2: refused, in one line."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = make_console()
     parser = add_store_flags(
         argparse.ArgumentParser(
             prog="python -m sweep.status",
@@ -40,44 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="of a sweep (default: all)")
     options = parser.parse_args(arguments)
-    try:
-        _run(options, console)
-    except SweepError as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        return EXIT_REFUSED
-    return EXIT_OK
+    return guarded(console, lambda: _run(options, console))
 
 
-def add_store_flags(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add the flags that say where a sweep's numbers and trials are."""
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        default=Path("runs"),
-        help="where the sweep's files are (default: runs)",
-    )
-    parser.add_argument(
-        "--tracking-uri",
-        metavar="URI",
-        help="MLflow server, or sqlite:///FILE (default: sqlite file in --output)",
-    )
-    parser.add_argument(
-        "--storage",
-        metavar="URI",
-        help="where its trials' checkpoints are (default: folder in --output)",
-    )
-    return parser
-
-
-def places(options: argparse.Namespace) -> tuple[str, str]:
-    """MLflow's URI and the trials' storage, as a sweep's own defaults are."""
-    output: Path = options.output.absolute()
-    uri = options.tracking_uri or f"sqlite:///{output / 'mlflow.db'}"
-    return uri, options.storage or str(output / "trials")
-
-
-def _run(options: argparse.Namespace, console: Console) -> None:
+def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.tracking.connect import connect_to_read
     from sweep.tracking.reader import sweep_runs
 
@@ -91,6 +56,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     for run in found:
         for line in describe(client, experiment_id, run, storage):
             console.print(escape(line), soft_wrap=True)
+    return EXIT_OK
 
 
 def describe(client: "MlflowClient", experiment_id: str, sweep: "Run", storage: str) -> list[str]:
