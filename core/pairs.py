@@ -4,6 +4,8 @@ Shape letters: B rows of this worker's part of a batch, N rows of the whole batc
 classes, W workers, C bytes of a row: D levels, then K probabilities of four bytes each.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -42,10 +44,13 @@ class Pairs:
             max_depth=config.max_depth,
             criterion=config.tree_criterion,
         )
+        self._num_features = config.feature_dim
+        self._rows: list[Tensor] = []
 
     def clear(self) -> None:
         """Forget all pairs (lines 4 and 5)."""
         self._growing.clear()
+        self._rows.clear()
 
     def add(self, levels_BD: Tensor, probabilities_BK: Tensor) -> None:
         """Append the pairs of this worker's part of a batch, which may be empty (line 10).
@@ -54,11 +59,16 @@ class Pairs:
         """
         rows_NC = gather_rows(_to_bytes(levels_BD, probabilities_BK)).cpu()
         if len(rows_NC):
-            num_features = levels_BD.shape[1]
-            # A copy, since a float may not start at any byte.
-            bytes_NC = rows_NC[:, num_features:].clone(memory_format=torch.contiguous_format)
-            probabilities_NK = bytes_NC.view(torch.float32)
-            self._growing.add(rows_NC[:, :num_features].numpy(), probabilities_NK.numpy())
+            self._append(rows_NC)
+
+    def rows(self) -> list[Tensor]:
+        """All pairs so far as tables of bytes, for `extend`."""
+        return list(self._rows)
+
+    def extend(self, rows: Sequence[Tensor]) -> None:
+        """Append the pairs that another table's `rows()` gave."""
+        for rows_NC in rows:
+            self._append(rows_NC)
 
     def tree_probabilities(self, levels_BD: Tensor) -> Tensor:
         """(B, K) float64 labels of T on all pairs so far (line 11), on the CPU."""
@@ -67,6 +77,14 @@ class Pairs:
     def tree(self) -> DecisionTree:
         """T on all pairs so far, of all workers."""
         return self._growing.tree()
+
+    def _append(self, rows_NC: Tensor) -> None:
+        num_features = self._num_features
+        # A copy, since a float may not start at any byte.
+        bytes_NC = rows_NC[:, num_features:].clone(memory_format=torch.contiguous_format)
+        probabilities_NK = bytes_NC.view(torch.float32)
+        self._growing.add(rows_NC[:, :num_features].numpy(), probabilities_NK.numpy())
+        self._rows.append(rows_NC)
 
 
 def gather_rows(rows_BC: Tensor) -> Tensor:

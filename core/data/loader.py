@@ -78,12 +78,12 @@ class BatchStream:
         self._rank = rank
         self._world_size = world_size
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch, counted from 0."""
+    def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of one epoch, counted from 0, from batch `start` on."""
         drawn = epoch if self._partition == "epoch" else 0
         order = np.random.default_rng([self._seed, drawn]).permutation(self.num_samples)
         cuts = np.arange(1, self.num_batches) * self._batch_size
-        wholes = np.split(order, cuts)
+        wholes = np.split(order, cuts)[start:]
         mine = [np.array_split(whole, self._world_size)[self._rank] for whole in wholes]
         images = self._images.batches(mine, seed=(self._seed, epoch))
         for whole, rows, images_BCHW in zip(wholes, mine, images, strict=True):

@@ -3,7 +3,7 @@
 No files and no logging here: `fit` yields one result an epoch and leaves the rest to its caller.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from core.data import Dataset, Split
 from core.data.loader import BatchStream
 from core.distributed import rank, world_size
 from core.predict import SplitOutputs, accuracy, predict_over_workers
-from core.training._method import EpochEnd, Step, Timer, check_finite, mix_seeds
+from core.training._method import EpochEnd, Step, check_finite
+from core.training._part import EpochPart
 from core.training._rates import set_learning_rates
 from core.training._repeatable import repeatable_convolutions
 from core.training._state import TrainState
@@ -45,7 +46,9 @@ class EpochResult:
     """Whether the run is over. Then the state holds the reported epoch's weights and tree."""
 
 
-def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
+def fit(
+    state: TrainState, dataset: Dataset, *, after_batch: Callable[[], None] = lambda: None
+) -> Iterator[EpochResult]:
     """Train from where `state` stands, one epoch a step of the iterator.
 
     Data-parallel when `torch.distributed` is initialised: every worker calls `fit` on the same
@@ -58,6 +61,8 @@ def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
         be saved.
     dataset
         `train` and `minival` are used.
+    after_batch
+        Called once a batch is learnt. The state is whole then too, and may be saved.
 
     Yields
     ------
@@ -85,26 +90,31 @@ def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
         world_size=world_size(),
     )
     while not state.finished:
-        yield _run_epoch(state, dataset, batches)
+        yield _run_epoch(state, dataset, batches, after_batch)
 
 
-def _run_epoch(state: TrainState, dataset: Dataset, batches: BatchStream) -> EpochResult:
+def _run_epoch(
+    state: TrainState, dataset: Dataset, batches: BatchStream, after_batch: Callable[[], None]
+) -> EpochResult:
     config, method, epoch = state.config, state.method, state.epoch
-    timer, sums = Timer(), _Sums()
-    stream = batches.epoch(epoch)
+    part = state.part = state.part or EpochPart()
+    timer = part.timer
+    stream = batches.epoch(epoch, start=part.num_batches)
     with torch.random.fork_rng(devices=[]), repeatable_convolutions():
-        # Dropout inside a timm trunk draws from the global generator.
-        torch.manual_seed(mix_seeds(config.seed, epoch, rank()))
-        method.start_epoch(epoch)
+        _seed_global_generator(config.seed, epoch, part.num_batches)
+        part.start(method, epoch)
         set_learning_rates(method.optimizers.values(), config, epoch=epoch)
         method.model.train()
-        for index in range(batches.num_batches):
+        for index in range(part.num_batches, batches.num_batches):
             with timer.part("data"):
                 batch = next(stream)
             at = Step(epoch=epoch, index=index, num_train=batches.num_samples, timer=timer)
+            _seed_global_generator(config.seed, epoch, index)
             losses = method.step(batch, at)
             check_finite(sum(losses.values()), config, at)
-            sums.add(losses, batch.global_size)
+            part.add(losses, batch.global_size)
+            after_batch()
+        _seed_global_generator(config.seed, epoch, batches.num_batches)
         tree = method.end_epoch(
             EpochEnd(
                 epoch=epoch,
@@ -119,7 +129,7 @@ def _run_epoch(state: TrainState, dataset: Dataset, batches: BatchStream) -> Epo
     state.end_epoch(tree, minival_accuracy)
     return EpochResult(
         epoch=epoch,
-        losses=sums.means(),
+        losses=part.means(),
         minival_accuracy=minival_accuracy,
         minival=minival,
         tree=tree,
@@ -136,17 +146,7 @@ def _without_attributes(split: Split) -> Split:
     )
 
 
-class _Sums:
-    """Losses over the epoch so far."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._num_samples = 0
-
-    def add(self, losses: Mapping[str, float], num_samples: int) -> None:
-        for name, mean in losses.items():
-            self._sums[name] = self._sums.get(name, 0.0) + mean * num_samples
-        self._num_samples += num_samples
-
-    def means(self) -> dict[str, float]:
-        return {name: total / self._num_samples for name, total in self._sums.items()}
+def _seed_global_generator(seed: int, epoch: int, index: int) -> None:
+    """For dropout inside a timm trunk: what a step draws does not depend on the steps before it."""
+    (word,) = np.random.SeedSequence((seed, epoch, index, rank())).generate_state(1, np.uint64)
+    torch.manual_seed(int(word))

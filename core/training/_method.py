@@ -23,8 +23,8 @@ from core.tree import DecisionTree
 class Timer:
     """Wall time of an epoch by part: those that took part are there, no others."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -74,7 +74,7 @@ class Method(ABC):
     early stopping, checkpoints. A method is shown no attribute.
 
     What it draws is a function of seed, epoch and step (`mix_seeds`), or comes from torch's global
-    generator, which the loop seeds for each epoch; so there is no generator to save.
+    generator, which the loop seeds for each step; so there is no generator to save.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Method(ABC):
         """
 
     def start_epoch(self, epoch: int) -> None:
-        """Prepare for an epoch's batches."""
+        """Prepare for an epoch's batches; also where a run goes on inside the epoch."""
 
     def end_epoch(self, at: EpochEnd) -> DecisionTree | None:
         """Finish an epoch before minival is predicted; its tree where the method has one."""
@@ -146,7 +146,7 @@ class Method(ABC):
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        """What goes on from epoch to epoch beside `model` and `optimizers`.
+        """What goes on from epoch to epoch beside `model` and `optimizers`, at any moment.
 
         Plain values, and tensors that nobody changes any more: they are kept as they are given.
         """
@@ -158,6 +158,17 @@ class Method(ABC):
         Called before weights and optimizers are loaded, so that a model that grew can be given its
         shape again.
         """
+
+    def epoch_state_dict(self) -> dict[str, Any]:
+        """What goes on from batch to batch and ends with the epoch, such as S'.
+
+        Asked between two batches. Plain values and tensors; what `state_dict()` has is not needed
+        again.
+        """
+        return {}
+
+    def load_epoch_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Take over `epoch_state_dict()`'s form; called after `start_epoch`."""
 
 
 def check_finite(loss: Tensor | float, config: TrainConfig, at: Step) -> None:

@@ -10,6 +10,7 @@ from core.config import TrainConfig
 from core.errors import DataError
 from core.recognizer import Recognizer
 from core.training._method import Method
+from core.training._part import EpochPart
 from core.training._stopping import early_stop
 from core.tree import DecisionTree
 
@@ -30,15 +31,18 @@ class TrainState:
     """Networks, optimizers and progress of a run.
 
     Make it with `core.methods.create_state`, hand it to `fit`, and save `state_dict()` between two
-    of its results. A state that loads that dict goes on exactly as if it had never stopped: the
-    order of the samples and every draw are functions of seed, epoch and step, not of a generator's
-    past.
+    of its results, or between two batches (`fit`'s `after_batch`). A state that loads that dict
+    goes on exactly as if it had never stopped: the order of the samples and every draw are
+    functions of seed, epoch and step, not of a generator's past.
     """
 
     config: TrainConfig
     method: Method
     epoch: int = 0
     """Epochs finished so far."""
+
+    part: EpochPart | None = None
+    """Of the next epoch, what is behind; None between two epochs."""
 
     minival_accuracies: list[float] = field(default_factory=list)
     current: Snapshot | None = None
@@ -77,6 +81,7 @@ class TrainState:
         )
         self.minival_accuracies.append(minival_accuracy)
         self.epoch += 1
+        self.part = None
         drops = self.config.drops_to_stop
         watched = [x for epoch, x in enumerate(self.minival_accuracies) if is_watched(epoch)]
         if self.previous and is_watched(self.current.epoch) and early_stop(watched, drops):
@@ -97,6 +102,7 @@ class TrainState:
             },
             "method": self.method.state_dict(),
             "epoch": self.epoch,
+            "part": None if self.part is None else self.part.state_dict(self.method),
             "minival_accuracies": list(self.minival_accuracies),
             "current": _pack(self.current),
             "previous": _pack(self.previous),
@@ -127,6 +133,8 @@ class TrainState:
         for name, optimizer in self.method.optimizers.items():
             optimizer.load_state_dict(values["optimizers"][name])
         self.epoch = values["epoch"]
+        part = values.get("part")  # absent in a checkpoint of an earlier release
+        self.part = None if part is None else EpochPart.from_state_dict(part)
         self.minival_accuracies = list(values["minival_accuracies"])
         self.current = _unpack(values["current"])
         self.previous = _unpack(values["previous"])

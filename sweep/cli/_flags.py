@@ -131,6 +131,14 @@ def add_run_flags(
         "times; an error that would come again is not tried again (default: 0)",
     )
     how.add_argument(
+        "--checkpoint-seconds",
+        type=_non_negative,
+        default=60.0,
+        metavar="N",
+        help="most work of a trial that a kill may cost: it is saved so often inside an epoch, and "
+        "at the end of each epoch that takes a second (default: 60)",
+    )
+    how.add_argument(
         "--take-over",
         action="store_true",
         help="drive a sweep that another driver seems to drive: one that is dead, or will be",

@@ -7,9 +7,11 @@ from typing import Any
 import ray.train
 from ray import tune
 from ray.train.torch import TorchTrainer, get_device
+from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from core.distributed import rank
+from sweep.engine.notice import notices
 from sweep.engine.trial import TrialRun, TrialSettings, set_threads
 from sweep.tracking.store import sweep_folder
 
@@ -41,6 +43,7 @@ class TrialActor(tune.Trainable):
     ) -> None:
         set_threads(settings.placement.cpus)
         self._settings = settings
+        notices().listen()
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -53,7 +56,9 @@ class TrialActor(tune.Trainable):
 
     def _start(self, overrides: dict[str, Any]) -> None:
         device = "cuda" if self._settings.placement.gpus else "cpu"
-        self._run = TrialRun(self._settings.config(overrides), self._settings, device)
+        self._run = TrialRun(
+            self._settings.config(overrides), self._settings, device, notices=notices()
+        )
 
 
 def run_worker_group(overrides: dict[str, Any], *, settings: TrialSettings) -> None:
@@ -75,17 +80,28 @@ def run_worker_group(overrides: dict[str, Any], *, settings: TrialSettings) -> N
         run_config=ray.train.RunConfig(
             name=f"{context.get_trial_name()}-{uuid.uuid4().hex[:8]}",
             storage_path=train_folder(settings),
-            callbacks=[TuneReportCallback()],  # type: ignore[list-item, no-untyped-call]
+            callbacks=[TuneReportCallback(), _Listen()],  # type: ignore[list-item, no-untyped-call]
         ),
     )
     trainer.fit()
+
+
+class _Listen(WorkerGroupCallback):
+    """Lets each worker of a group take notice of its end, in its main thread."""
+
+    def after_worker_group_start(self, worker_group: Any) -> None:
+        worker_group.execute(_listen)
+
+
+def _listen() -> None:
+    notices().listen()
 
 
 def _train_worker(loop_config: dict[str, Any]) -> None:
     settings: TrialSettings = loop_config["settings"]
     set_threads(settings.placement.cpus)
     device = str(get_device())
-    run = TrialRun(settings.config(loop_config["overrides"]), settings, device)
+    run = TrialRun(settings.config(loop_config["overrides"]), settings, device, notices=notices())
     done = False
     while not done:
         report = run.advance()

@@ -36,6 +36,10 @@ class Placement:
     retries: int = 0
     """How often a trial that lost its process or node starts again from its checkpoint."""
 
+    checkpoint_seconds: float = 60.0
+    """Most work of a trial that a kill may cost. The end of an epoch that takes a second is saved
+    all the same."""
+
     wait_for_nodes: bool = False
     """Whether the cluster grows on demand, so that what it lacks now refuses nothing."""
 

@@ -7,6 +7,7 @@ make one and call `advance` until it is done.
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from core.extractor.artifacts import write_artifacts
 from core.methods import create_state
 from core.training import EpochResult, fit
 from sweep.engine.data import DataKey, DataPlaces, check_same_data, data_key
+from sweep.engine.notice import Notices
 from sweep.engine.placement import Placement
 from sweep.tracking import metrics
 from sweep.tracking.rows import EpochRow, TrialReport
@@ -42,10 +44,7 @@ class TrialSettings:
     placement: Placement = field(default_factory=Placement)
 
     report_seconds: float = 1.0
-    """Epochs shorter than this are reported several at a time."""
-
-    checkpoint_seconds: float = 10.0
-    """Least time between two checkpoints."""
+    """Epochs shorter than this are reported, and saved, several at a time."""
 
     def config(self, overrides: dict[str, Any]) -> TrainConfig:
         return TrainConfig.from_dict({**self.base, **overrides})
@@ -54,8 +53,16 @@ class TrialSettings:
 class TrialRun:
     """A run of one config, resumed from its store when there is a checkpoint."""
 
-    def __init__(self, config: TrainConfig, settings: TrialSettings, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        settings: TrialSettings,
+        device: str = "cpu",
+        *,
+        notices: Notices | None = None,
+    ) -> None:
         self._settings = settings
+        self._notices = notices
         self._dataset = settings.data.load(config)
         check_same_data(config, self._dataset, settings.fingerprints.get(data_key(config)))
         self._store = TrialStore.of(
@@ -75,17 +82,23 @@ class TrialRun:
         if checkpoint is not None:
             self._state.load_state_dict(checkpoint["state"])
             self._rows = [EpochRow.from_plain(row) for row in checkpoint["rows"]]
-        self._epochs = fit(self._state, self._dataset)
+        self._epochs = fit(self._state, self._dataset, after_batch=self._after_batch)
 
     def advance(self) -> TrialReport:
         """Train until it is time to report, or to the end."""
+        with self._notices.training() if self._notices else nullcontext():
+            return self._advance()
+
+    def _advance(self) -> TrialReport:
         start = time.monotonic()
         for result in self._epochs:
             evaluation = self._take(result)
             now = time.monotonic()
-            due = now - self._last_checkpoint > self._settings.checkpoint_seconds
-            if result.is_last or due:
-                self._checkpoint(evaluation)
+            if result.is_last and rank() == 0:
+                self._write_artifacts(evaluation)
+            least = min(self._settings.report_seconds, self._settings.placement.checkpoint_seconds)
+            if result.is_last or self._is_due(least):
+                self._save()
             # Workers must stop for a report at the same epoch, and their clocks differ.
             if world_size() > 1 or now - start > self._settings.report_seconds:
                 break
@@ -120,19 +133,28 @@ class TrialRun:
         self._rows.append(_row(result, evaluation if is_held else None))
         return evaluation
 
-    def _checkpoint(self, evaluation: Evaluation) -> None:
-        if rank() != 0:
-            return
-        if self._state.finished:
-            self._write_artifacts(evaluation)
-        self._store.save(
-            {
-                "state": self._state.state_dict(),
-                "rows": [row.to_plain() for row in self._rows],
-                "final": self._final(),
-            }
-        )
+    def _after_batch(self) -> None:
+        if self._is_due(self._settings.placement.checkpoint_seconds):
+            self._save()
+
+    def _is_due(self, least_seconds: float) -> bool:
+        if self._notices is not None and self._notices.save_now():
+            return True
+        return time.monotonic() - self._last_checkpoint > least_seconds
+
+    def _save(self) -> None:
+        """Write a checkpoint, between two batches or two epochs. The first worker has all of it."""
+        if rank() == 0:
+            self._store.save(
+                {
+                    "state": self._state.state_dict(),
+                    "rows": [row.to_plain() for row in self._rows],
+                    "final": self._final(),
+                }
+            )
         self._last_checkpoint = time.monotonic()
+        if self._notices is not None and self._notices.save_now():
+            self._notices.answered()
 
     def _final(self) -> dict[str, float]:
         if rank() != 0 or not self._state.finished:

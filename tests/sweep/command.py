@@ -9,9 +9,10 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import closing, redirect_stdout, suppress
 from pathlib import Path
 
+import psutil
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
@@ -131,3 +132,28 @@ def assert_every_epoch_once(tracking_uri: str, runs: list[Run], num_epochs: int)
         for key in (metrics.LABEL_LOSS, metrics.MINIVAL_ACCURACY, metrics.FIDELITY_SCORE):
             history = client.get_metric_history(run.info.run_id, key)
             assert sorted(point.step for point in history) == list(range(num_epochs)), key
+
+
+ACTORS = ("ray::ResourceTrainable", "ray::TrialActor")
+"""How Ray names the processes of trials, while they train and while they wait."""
+
+
+def processes_of(driver: subprocess.Popen[str], *names: str) -> list[psutil.Process]:
+    """Those that a driver's own Ray names so."""
+    found = []
+    with suppress(psutil.NoSuchProcess):  # the driver has ended
+        for process in psutil.Process(driver.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "".join(process.cmdline()).startswith(names):
+                    found.append(process)
+    return found
+
+
+def until(
+    holds: Callable[[], bool], process: subprocess.Popen[str], *, seconds: float = 90
+) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

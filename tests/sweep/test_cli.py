@@ -21,6 +21,7 @@ FLAGS = {
     "--storage",
     "--address",
     "--executor",
+    "--checkpoint-seconds",
     "--cpus-per-trial",
     "--gpus-per-trial",
     "--workers-per-trial",

@@ -1,7 +1,6 @@
 """What a disturbed sweep leaves, and that it comes to the same: real processes, real signals."""
 
 import functools
-import os
 import shutil
 import signal
 import sys
@@ -28,6 +27,7 @@ from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 from tests.sweep import tiny
 from tests.sweep.command import (
+    ACTORS,
     ROOT,
     assert_each_trial_once,
     assert_every_epoch_once,
@@ -35,6 +35,7 @@ from tests.sweep.command import (
     children,
     count_finished,
     parents,
+    processes_of,
     run,
     start,
     wait_for_epochs,
@@ -265,26 +266,6 @@ def test_a_second_driver_is_refused_and_no_key_is_left_behind(tmp_path: Path) ->
     shutil.rmtree(ray_folder)
 
 
-def parent_of(process: int) -> int:
-    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def trial_actors(driver: int) -> list[int]:
-    """Processes of trials that were started from a driver's Ray."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            title = (folder / "cmdline").read_bytes().decode(errors="replace")
-            parent = parent_of(int(folder.name))
-            ancestors = (parent, parent_of(parent))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has just ended
-        is_trial = title.startswith(("ray::ResourceTrainable", "ray::TrialActor"))
-        if is_trial and driver in ancestors:
-            found.append(int(folder.name))
-    return found
-
-
 @pytest.mark.slow
 def test_an_actor_that_was_killed_is_replaced_and_its_trial_goes_on(tmp_path: Path) -> None:
     """Trials that are shorter than the start of an actor once left the other one to do it all."""
@@ -295,15 +276,15 @@ def test_an_actor_that_was_killed_is_replaced_and_its_trial_goes_on(tmp_path: Pa
     )
     wait_for_epochs(tmp_path, lambda: process.poll() is None, 1)
     deadline = time.monotonic() + 60
-    while len(actors := trial_actors(process.pid)) < 2:
+    while len(actors := processes_of(process, *ACTORS)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    os.kill(actors[0], signal.SIGKILL)
+    actors[0].kill()
     database = tmp_path / "mlflow.db"
     killed, counts = time.monotonic(), []
     while process.poll() is None and count_finished(database) < 3 * num_seeds - 3:
         if time.monotonic() - killed > 8:
-            counts.append(len(trial_actors(process.pid)))
+            counts.append(len(processes_of(process, *ACTORS)))
         time.sleep(0.2)
     text, _ = process.communicate(timeout=120)
     assert process.returncode == 0, text

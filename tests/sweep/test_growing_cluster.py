@@ -1,17 +1,8 @@
 """Nodes that come and go while a sweep runs, as real raylets."""
 
-import os
-import secrets
-import shutil
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
 from core.config import TrainConfig
@@ -23,11 +14,11 @@ from tests.sweep.command import (
     assert_each_trial_once,
     assert_every_epoch_once,
     children,
-    environment,
     start,
+    until,
     wait_for_epochs,
 )
-from tests.sweep.test_system_job import BIN, free_port
+from tests.sweep.raylets import Nodes
 
 EPOCHS = 60
 
@@ -57,79 +48,11 @@ def test_the_limit_follows_what_the_cluster_has(monkeypatch: pytest.MonkeyPatch)
     assert limiter.suggest("3") is not None, "one waits for a node to come"
 
 
-class Nodes:
-    """Raylets of one CPU each on loopback, as `ray start` makes them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._processes: list[subprocess.Popen[bytes]] = []
-        token = folder / "token"
-        token.write_text(secrets.token_hex(32))
-        token.chmod(0o600)
-        self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
-        # A short path, for sockets are in it.
-        self._ray_folder = tempfile.mkdtemp(prefix="ray-")
-        port = free_port()
-        self.address = f"127.0.0.1:{port}"
-        head = ("--head", "--port", str(port), "--include-dashboard", "false")
-        self._start(*head, "--temp-dir", self._ray_folder)
-
-    def add(self) -> subprocess.Popen[bytes]:
-        return self._start("--address", self.address)
-
-    def kill(self, node: subprocess.Popen[bytes]) -> None:
-        """As a machine that is switched off: the raylet first, so that it can tell nobody."""
-        (raylet,) = (p for p in psutil.Process(node.pid).children() if p.name() == "raylet")
-        workers = raylet.children(recursive=True)
-        raylet.kill()
-        for worker in workers:
-            with suppress(psutil.NoSuchProcess):
-                worker.kill()
-        node.wait(timeout=60)
-
-    def stop(self) -> None:
-        for process in reversed(self._processes):
-            process.terminate()
-            process.wait(timeout=60)
-        shutil.rmtree(self._ray_folder)
-
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = self._folder / f"node-{len(self._processes)}.log"
-        command = [
-            *(str(BIN / "ray"), "start", *arguments, "--node-ip-address", "127.0.0.1", "--block"),
-            *("--num-cpus", "1", "--disable-usage-stats"),
-            *("--dashboard-agent-listen-port", str(free_port())),
-        ]
-        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        with log.open("w") as printed:
-            process = subprocess.Popen(
-                command,
-                env=environment(PATH=path, **self.variables),
-                stdout=printed,
-                stderr=printed,
-            )
-        self._processes.append(process)
-        deadline = time.monotonic() + 120
-        while "now block forever" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        return process
-
-
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[Nodes]:
     nodes = Nodes(tmp_path)
     yield nodes
     nodes.stop()
-
-
-def until(holds: Callable[[], bool], process: Any, *, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ def test_every_field_has_its_flag_and_the_flags_default_is_the_fields() -> None:
     arguments = [
         *("--executor", "train", "--cpus-per-trial", "2", "--gpus-per-trial", "2"),
         *("--workers-per-trial", "3", "--max-concurrent", "4", "--retries", "5"),
-        "--wait-for-nodes",
+        *("--wait-for-nodes", "--checkpoint-seconds", "6"),
     ]
     given = run_options_from(parser.parse_args(arguments)).placement
     assert given == Placement(
@@ -27,6 +27,7 @@ def test_every_field_has_its_flag_and_the_flags_default_is_the_fields() -> None:
         max_concurrent=4,
         retries=5,
         wait_for_nodes=True,
+        checkpoint_seconds=6,
     )
     defaults = Placement()
     assert all(getattr(given, f.name) != getattr(defaults, f.name) for f in fields(Placement))

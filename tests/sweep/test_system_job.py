@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,18 +21,11 @@ from tests.sweep.command import (
     parents,
     wait_for_epochs,
 )
+from tests.sweep.raylets import BIN, free_port
 
 pytestmark = pytest.mark.slow
 
-BIN = Path(sys.executable).parent
 ARGUMENTS = ["--seeds", "1", "--set", "num_epochs=2"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Cluster(NamedTuple):

@@ -18,6 +18,7 @@ from core.data import load_dataset
 from core.data.images import ArrayImages, Rows
 from core.model import build_model
 from core.tree import DecisionTree
+from sweep.engine.placement import Placement
 from sweep.engine.trial import TrialRun, TrialSettings
 from sweep.errors import SweepError
 from sweep.tracking import metrics
@@ -33,7 +34,7 @@ def settings(storage: Path, **changes: Any) -> TrialSettings:
         "sweep_id": "s",
         "storage": str(storage),
         "report_seconds": 0.0,
-        "checkpoint_seconds": 0.0,
+        "placement": Placement(checkpoint_seconds=0.0),
         **changes,
     }
     return TrialSettings(**values)
@@ -66,6 +67,45 @@ def test_resumed_gives_all_rows_again_and_the_same_numbers(tmp_path: Path) -> No
     for resumed, row in zip(resumed_rows, rows, strict=True):
         assert without_time(resumed.values) == without_time(row.values)
     assert without_time(resumed_final) == without_time(final)
+
+
+def test_killed_inside_an_epoch_goes_on_from_the_batch_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = settings(tmp_path / "a")
+    rows, final = finish(TrialRun(whole.config({}), whole))
+    its = settings(tmp_path / "b")
+    positions: list[tuple[int, int | None]] = []
+    save = TrialStore.save
+
+    def save_and_die(store: TrialStore, checkpoint: dict[str, Any]) -> None:
+        save(store, checkpoint)
+        part = checkpoint["state"]["part"]
+        positions.append((checkpoint["state"]["epoch"], part and part["num_batches"]))
+        if len(positions) in (3, 4, 30):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrialStore, "save", save_and_die)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            finish(TrialRun(its.config({}), its))
+    resumed_rows, resumed_final = finish(TrialRun(its.config({}), its))
+    assert positions[:4] == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert len(set(positions)) == len(positions), "no batch is learnt twice"
+    assert {(1, None), (2, None), (3, None)} <= set(positions), "the end of every epoch is saved"
+    for resumed, row in zip(resumed_rows, rows, strict=True):
+        assert without_time(resumed.values) == without_time(row.values)
+    assert without_time(resumed_final) == without_time(final)
+
+
+def test_no_checkpoint_inside_an_epoch_before_it_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    its = settings(tmp_path, placement=Placement(checkpoint_seconds=3600.0))
+    saved: list[int | None] = []
+    monkeypatch.setattr(TrialStore, "save", lambda _, values: saved.append(values["state"]["part"]))
+    finish(TrialRun(its.config({}), its))
+    assert saved == [None, None, None]
 
 
 def test_a_finished_trial_taken_up_again_trains_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 Shape letters: B samples of a batch, N features, K classes.
 """
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -111,6 +112,14 @@ class Intersection(Method):
         """T over the whole S' of the epoch."""
         with at.timer.part("tree"):
             return self.pairs.tree()
+
+    def epoch_state_dict(self) -> dict[str, Any]:
+        """S' so far."""
+        return {"pairs": self.pairs.rows()}
+
+    def load_epoch_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Fill S' again."""
+        self.pairs.extend(values["pairs"])
 
     def _step_classifier(self, loss: Tensor) -> None:
         """Line 12: G alone. The logits came from detached levels, so F gets no gradient."""

@@ -1,5 +1,6 @@
 """What every method keeps: learning, any data, exact resume, no look at attributes, workers."""
 
+import copy
 import io
 import itertools
 import subprocess
@@ -150,6 +151,43 @@ def test_stopped_and_resumed_equals_uninterrupted(method: str) -> None:
         results += list(fit(resumed, dataset))
         assert [result.losses for result in results] == [result.losses for result in expected]
         assert_same(saved(resumed), saved(whole))
+
+
+@every_method
+def test_stopped_inside_an_epoch_and_resumed_equals_uninterrupted(method: str) -> None:
+    """After each batch of the second epoch, also the last; and twice in one epoch."""
+    dataset = striped()
+    config = config_of(method, num_epochs=3)
+    whole, expected = train(config, dataset)
+    num_batches = 3
+    assert len(dataset.train) == num_batches * config.batch_size
+    checkpoints: list[dict[str, Any]] = []
+    watched = start(config, dataset)
+    results = list(fit(watched, dataset, after_batch=lambda: checkpoints.append(saved(watched))))
+    assert len(checkpoints) == 3 * num_batches
+    assert [result.losses for result in results] == [result.losses for result in expected]
+    assert_same(saved(watched), saved(whole))
+
+    def resume(checkpoint: dict[str, Any], **watch: Any) -> TrainState:
+        torch.manual_seed(99)
+        resumed = start(config, dataset)
+        # An optimizer takes the tensors that it is given, and changes them.
+        resumed.load_state_dict(copy.deepcopy(checkpoint))
+        rest = list(fit(resumed, dataset, **{name: make(resumed) for name, make in watch.items()}))
+        assert [result.losses for result in rest] == [x.losses for x in expected[-len(rest) :]]
+        return resumed
+
+    for checkpoint in checkpoints[num_batches : 2 * num_batches]:
+        assert_same(saved(resume(checkpoint)), saved(whole))
+    again: list[dict[str, Any]] = []
+    resume(checkpoints[num_batches], after_batch=lambda state: lambda: again.append(saved(state)))
+    for second, first in zip(again, checkpoints[num_batches + 1 :], strict=True):
+        without_seconds(second), without_seconds(first)
+        assert_same(second, first)
+
+
+def without_seconds(checkpoint: dict[str, Any]) -> None:
+    del checkpoint["part"]["seconds"]
 
 
 @every_method

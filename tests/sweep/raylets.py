@@ -1,0 +1,87 @@
+"""Nodes on loopback, as real `ray start` makes them."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from tests.sweep.command import environment
+
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Nodes:
+    """A head and raylets that join it; they ask for a token."""
+
+    def __init__(self, folder: Path, *, head_cpus: int = 1) -> None:
+        self._folder = folder
+        self._processes: list[subprocess.Popen[bytes]] = []
+        token = folder / "token"
+        token.write_text(secrets.token_hex(32))
+        token.chmod(0o600)
+        self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        # A short path, for sockets are in it.
+        self._ray_folder = tempfile.mkdtemp(prefix="ray-")
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        head = ("--head", "--port", str(port), "--include-dashboard", "false")
+        self._start(*head, "--temp-dir", self._ray_folder, cpus=head_cpus)
+
+    def add(self, *, cpus: int = 1, drain_seconds: int = 0) -> subprocess.Popen[bytes]:
+        """A node more. SIGTERM drains it first, for so long."""
+        variables = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(drain_seconds)}
+        return self._start("--address", self.address, cpus=cpus, **variables)
+
+    def kill(self, node: subprocess.Popen[bytes]) -> None:
+        """As a machine that is switched off: the raylet first, so that it can tell nobody."""
+        (raylet,) = (p for p in psutil.Process(node.pid).children() if p.name() == "raylet")
+        workers = raylet.children(recursive=True)
+        raylet.kill()
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+        node.wait(timeout=60)
+
+    def stop(self) -> None:
+        for process in reversed(self._processes):
+            process.terminate()
+            process.wait(timeout=60)
+        shutil.rmtree(self._ray_folder)
+
+    def _start(self, *arguments: str, cpus: int, **variables: str) -> subprocess.Popen[bytes]:
+        log = self._folder / f"node-{len(self._processes)}.log"
+        command = [
+            *(str(BIN / "ray"), "start", *arguments, "--node-ip-address", "127.0.0.1", "--block"),
+            *("--num-cpus", str(cpus), "--disable-usage-stats"),
+            *("--dashboard-agent-listen-port", str(free_port())),
+        ]
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        with log.open("w") as printed:
+            process = subprocess.Popen(
+                command,
+                env=environment(PATH=path, **self.variables, **variables),
+                stdout=printed,
+                stderr=printed,
+            )
+        self._processes.append(process)
+        deadline = time.monotonic() + 120
+        while "now block forever" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        return process
