@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.ports import free_port
 from tests.sweep.command import (
     ROOT,
     assert_each_trial_once,
@@ -21,7 +22,7 @@ from tests.sweep.command import (
     parents,
     wait_for_epochs,
 )
-from tests.sweep.raylets import BIN, free_port
+from tests.sweep.raylets import BIN
 
 pytestmark = pytest.mark.slow
 
