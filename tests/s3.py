@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from tests.ports import answers, free_port
 
@@ -13,9 +14,25 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing
 """Any will do; the server asks for some."""
 
 
+class S3Server(NamedTuple):
+    """One that runs."""
+
+    port: int
+    """Of 127.0.0.1."""
+
+    process: subprocess.Popen[bytes]
+
+
 @contextmanager
 def s3_server() -> Iterator[int]:
     """Run a server without a bucket; yields its port of 127.0.0.1."""
+    with s3_process() as server:
+        yield server.port
+
+
+@contextmanager
+def s3_process() -> Iterator[S3Server]:
+    """The same, with the process, which forgets all objects when it ends."""
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)],
@@ -29,7 +46,7 @@ def s3_server() -> Iterator[int]:
             assert server.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        yield port
+        yield S3Server(port, server)
     finally:
         server.terminate()
         server.wait(10)

@@ -21,33 +21,39 @@ BIN = Path(sys.executable).parent
 class Nodes:
     """A head and raylets that join it; they ask for a token."""
 
-    def __init__(self, folder: Path, *, head_cpus: int = 1) -> None:
+    def __init__(self, folder: Path, *, head_cpus: int = 1, **variables: str) -> None:
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
         token = folder / "token"
         token.write_text(secrets.token_hex(32))
         token.chmod(0o600)
-        self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), **variables}
         # A short path, for sockets are in it.
         self._ray_folder = tempfile.mkdtemp(prefix="ray-")
-        port = free_port()
-        self.address = f"127.0.0.1:{port}"
-        head = ("--head", "--port", str(port), "--include-dashboard", "false")
-        self._start(*head, "--temp-dir", self._ray_folder, cpus=head_cpus)
+        self._port, self._head_cpus = free_port(), head_cpus
+        self.address = f"127.0.0.1:{self._port}"
+        self.head = self._start_head()
 
     def add(self, *, cpus: int = 1, drain_seconds: int = 0) -> subprocess.Popen[bytes]:
         """A node more. SIGTERM drains it first, for so long."""
         variables = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(drain_seconds)}
         return self._start("--address", self.address, cpus=cpus, **variables)
 
+    def restart_head(self) -> None:
+        """A new head under the old address, and no node yet: those of a lost head end."""
+        for process in self._processes:
+            self.kill(process)
+        self.head = self._start_head()
+
     def kill(self, node: subprocess.Popen[bytes]) -> None:
-        """As a machine that is switched off: the raylet first, so that it can tell nobody."""
-        (raylet,) = (p for p in psutil.Process(node.pid).children() if p.name() == "raylet")
-        workers = raylet.children(recursive=True)
-        raylet.kill()
-        for worker in workers:
-            with suppress(psutil.NoSuchProcess):
-                worker.kill()
+        """As a machine that is switched off: nothing of it can tell anybody."""
+        with suppress(psutil.NoSuchProcess):
+            parts = psutil.Process(node.pid).children(recursive=True)
+            node.kill()
+            # The raylet first.
+            for part in sorted(parts, key=lambda part: part.name() != "raylet"):
+                with suppress(psutil.NoSuchProcess):
+                    part.kill()
         node.wait(timeout=60)
 
     def stop(self) -> None:
@@ -55,6 +61,10 @@ class Nodes:
             process.terminate()
             process.wait(timeout=60)
         shutil.rmtree(self._ray_folder)
+
+    def _start_head(self) -> subprocess.Popen[bytes]:
+        head = ("--head", "--port", str(self._port), "--include-dashboard", "false")
+        return self._start(*head, "--temp-dir", self._ray_folder, cpus=self._head_cpus)
 
     def _start(self, *arguments: str, cpus: int, **variables: str) -> subprocess.Popen[bytes]:
         log = self._folder / f"node-{len(self._processes)}.log"
