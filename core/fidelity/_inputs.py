@@ -36,10 +36,33 @@ def check_labels(split: str, labels_N: Integers, num_samples: int) -> None:
         )
 
 
+def checked_predictions(attributes_NA: Attributes, predicted_NA: Attributes) -> tuple[Bools, Bools]:
+    """Check attributes and what is predicted of them, and return both as bool."""
+    if attributes_NA.ndim != 2 or 0 in attributes_NA.shape:
+        raise DataError(
+            "Attributes must be a matrix with at least one row and one column, but the shape is "
+            f"{attributes_NA.shape}."
+        )
+    if predicted_NA.shape != attributes_NA.shape:
+        raise DataError(
+            "Predictions must have the attributes' shape, one column for each, but have "
+            f"{predicted_NA.shape} for {attributes_NA.shape}."
+        )
+    return _as_bool("this split", attributes_NA), _as_bool("the predictions", predicted_NA)
+
+
 def checked_flags(
-    split: str, attributes_NA: Attributes, levels_ND: Integers, num_levels: int
-) -> npt.NDArray[np.bool_]:
-    """Check one split's arrays and return its attributes as bool."""
+    split: str,
+    attributes_NA: Attributes,
+    levels_ND: Integers,
+    num_levels: int,
+    *,
+    may_be_absent: bool = False,
+) -> Bools:
+    """Check one split's arrays and return its attributes as bool.
+
+    At least one attribute must occur, unless `may_be_absent`.
+    """
     for name, array in (("Attributes", attributes_NA), ("Levels", levels_ND)):
         if array.ndim != 2 or 0 in array.shape:
             raise DataError(
@@ -62,7 +85,7 @@ def checked_flags(
             f"to {levels_ND.max()}. `num_levels` must be that of the quantizer."
         )
     flags_NA = _as_bool(split, attributes_NA)
-    if not flags_NA.any():
+    if not may_be_absent and not flags_NA.any():
         raise DataError(
             f"At least one attribute must occur in {split}, but all {flags_NA.shape[1]} are "
             "absent from every sample. Without positives F1 is undefined."
@@ -70,7 +93,7 @@ def checked_flags(
     return flags_NA
 
 
-def _as_bool(split: str, attributes_NA: Attributes) -> npt.NDArray[np.bool_]:
+def _as_bool(split: str, attributes_NA: Attributes) -> Bools:
     flags_NA = attributes_NA.astype(np.bool_)
     is_binary_dtype = attributes_NA.dtype == np.bool_ or np.issubdtype(
         attributes_NA.dtype, np.integer
@@ -85,7 +108,7 @@ def _as_bool(split: str, attributes_NA: Attributes) -> npt.NDArray[np.bool_]:
 
 
 def check_same_columns(
-    flags_NA: npt.NDArray[np.bool_],
+    flags_NA: Bools,
     levels_ND: Integers,
     other_attributes_NA: Attributes,
     other_levels_ND: Integers,
