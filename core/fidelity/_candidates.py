@@ -52,16 +52,21 @@ def f1_blocks(
     attributes_NA: Bools, levels_ND: Integers, num_levels: int
 ) -> Iterator[tuple[int, Scores]]:
     """Yield each block's first feature, and (A, d, X) the F1 of all its candidates."""
-    num_samples, num_attributes = attributes_NA.shape
+    num_samples = len(attributes_NA)
     positives_A = np.count_nonzero(attributes_NA, axis=0)
+    for first, hits_AdL, taken_dL in hits_and_totals(attributes_NA, levels_ND, num_levels):
+        yield first, f1_of_both_polarities(hits_AdL, positives_A, taken_dL, num_samples)
+
+
+def hits_and_totals(
+    attributes_NA: Bools, levels_ND: Integers, num_levels: int
+) -> Iterator[tuple[int, Counts, Counts]]:
+    """Yield each block's first feature, (A, d, L) an attribute's samples and (d, L) all of them."""
     # A last row of ones makes the same loop count how often each level is taken.
-    flags_AN = np.ones((num_attributes + 1, num_samples), dtype=np.bool_)
+    flags_AN = np.ones((attributes_NA.shape[1] + 1, len(attributes_NA)), dtype=np.bool_)
     flags_AN[:-1] = attributes_NA.T
     for first, counts_AdL in joint_counts(flags_AN, levels_ND, num_levels):
-        yield (
-            first,
-            _f1_of_both_polarities(counts_AdL[:-1], positives_A, counts_AdL[-1], num_samples),
-        )
+        yield first, counts_AdL[:-1], counts_AdL[-1]
 
 
 def score_candidates(
@@ -79,7 +84,7 @@ def f1_of_predictions(attributes_NA: Bools, predicted_NA: Bools) -> npt.NDArray[
     return np.asarray(2 * hits_A / (positives_A + predicted_A), dtype=np.float64)
 
 
-def _f1_of_both_polarities(
+def f1_of_both_polarities(
     hits_AdL: Counts, positives_A: npt.NDArray[np.intp], taken_dL: Counts, num_samples: int
 ) -> Scores:
     """F1 = 2 TP / (positives + predicted), in the order of the slots.

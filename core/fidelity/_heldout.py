@@ -18,10 +18,12 @@ def checked_pair(
     levels_ND: Integers,
     num_levels: int,
     selection: Selection | None,
+    *,
+    name: str = "the selection split",
 ) -> tuple[Bools, Bools, Integers]:
     """Check both splits: this one's attributes as bool, then the choosing one's and its levels.
 
-    Without a selection split this split chooses for itself.
+    Without a selection split this split chooses for itself. `name` is what errors call it.
 
     Raises
     ------
@@ -32,8 +34,8 @@ def checked_pair(
     flags_NA = checked_flags("this split", attributes_NA, levels_ND, num_levels)
     if selection is None:
         return flags_NA, flags_NA, levels_ND
-    check_same_columns(flags_NA, levels_ND, *selection)
-    return flags_NA, checked_flags("the selection split", *selection, num_levels), selection[1]
+    check_same_columns(flags_NA, levels_ND, *selection, name=name)
+    return flags_NA, checked_flags(name, *selection, num_levels), selection[1]
 
 
 class Matched:

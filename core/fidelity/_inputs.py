@@ -112,12 +112,14 @@ def check_same_columns(
     levels_ND: Integers,
     other_attributes_NA: Attributes,
     other_levels_ND: Integers,
+    *,
+    name: str = "the selection split",
 ) -> None:
-    """Refuse a selection split of other attributes or features."""
+    """Refuse another split, which errors call `name`, of other attributes or features."""
     here = (flags_NA.shape[1:], levels_ND.shape[1:])
     there = (other_attributes_NA.shape[1:], other_levels_ND.shape[1:])
     if here != there:
         raise DataError(
             "Both splits must have the same attributes and features, but this split has "
-            f"{here[0]} and {here[1]} columns and the selection split {there[0]} and {there[1]}."
+            f"{here[0]} and {here[1]} columns and {name} {there[0]} and {there[1]}."
         )
