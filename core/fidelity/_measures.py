@@ -22,35 +22,35 @@ from core.fidelity._within_class import within_class_gain
 class Measures:
     """What Eq. 3 does not say of the same levels. What does not exist for the data is None."""
 
-    one_to_one: float | None
+    one_to_one: float | None = None
     """Mean F1 when each feature answers for one attribute at most; beside `Fidelity.heldout`."""
 
-    distinct_features: int | None
+    distinct_features: int | None = None
     """Different features among Eq. 3's matches, those of `Fidelity.score`."""
 
-    coalition_f1: float | None
+    coalition_f1: float | None = None
     """Mean F1 of the OR of up to three levels."""
 
-    coalition_size: float | None
+    coalition_size: float | None = None
     """Mean number of levels in these ORs."""
 
-    chance_corrected_f1: float | None
+    chance_corrected_f1: float | None = None
     """Mean of (F1 - floor) / (1 - floor); None if no attribute varies."""
 
-    matthews_correlation: float | None
+    matthews_correlation: float | None = None
     """Mean of Matthews' correlation of the matches; None if no attribute varies."""
 
-    class_independence: float | None
+    class_independence: float | None = None
     """1 - mean largest share of a feature's activation in one class; None if no feature varies."""
 
-    within_class_gain: float | None
+    within_class_gain: float | None = None
     """F1 inside a class, less the class's floor; None if no attribute varies inside a class."""
 
-    counterfactual_switch: float | None
+    counterfactual_switch: float | None = None
     """Share of changed attributes that matches follow, less that of others' flips; None without
     pairs."""
 
-    sldd_alignment: float | None
+    sldd_alignment: float | None = None
     """How much more features say where their best attribute is present, on train; None without a
     training split."""
 
@@ -114,8 +114,7 @@ def measures(
     check_labels("this split", labels_N, len(levels_ND))
     independence = class_independence(levels_ND, labels_N)
     if attributes_NA.ndim == 2 and not attributes_NA.shape[1]:
-        none = dict.fromkeys((field.name for field in fields(Measures)), None)
-        return Measures(**(none | {"class_independence": independence}))
+        return Measures(class_independence=independence)
 
     flags_NA, chosen_flags_NA, chosen_levels_ND = checked_pair(
         attributes_NA, levels_ND, num_levels, selection
