@@ -140,8 +140,9 @@ def counterfactual_pairs(
     Examples
     --------
     >>> pairs = counterfactual_pairs("field_guide", pairs_per_attribute=2)
-    >>> len(pairs), (pairs.before.attributes_NA != pairs.after.attributes_NA).sum(1).max()
-    (32, 1)
+    >>> differs_PA = pairs.before.attributes_NA != pairs.after.attributes_NA
+    >>> len(pairs), set(differs_PA.sum(1).tolist())
+    (32, {1})
     """
     images = images or ImageOptions()
     if name not in COUNTERFACTUAL_DATASETS:
