@@ -12,8 +12,9 @@ _Floats = npt.NDArray[np.float64]
 _Floats32 = npt.NDArray[np.float32]
 
 STRENGTH = 0.01
-"""scikit-learn's C, on standardised levels. On `field_guide` 0.01 and 0.1 gave the best minival F1
-of 0.0001 to 1, to 0.003, and the smaller one is found sooner."""
+"""scikit-learn's C, on standardised levels. For one trained network on `field_guide` the minival F1
+was 0.862, 0.892, 0.894, 0.893 and 0.877 at 0.001, 0.01, 0.03, 0.1 and 1: of those that come to the
+same, the one that is found soonest."""
 
 _GRADIENT_TOLERANCE = 1e-4
 _LOSS_TOLERANCE = 1e-8
