@@ -1,23 +1,29 @@
 """Datasets: images, classes, and the attributes that training never sees."""
 
 from core.data.bundled import FieldGuideParams, load_digits, load_field_guide
+from core.data.counterfactual import CounterfactualPairs
 from core.data.registry import (
     BUNDLED_DATASETS,
+    COUNTERFACTUAL_DATASETS,
     DATASETS,
     PACKED_DATASETS,
     check_dataset,
+    counterfactual_pairs,
     load_dataset,
 )
 from core.data.types import Dataset, Split
 
 __all__ = [
     "BUNDLED_DATASETS",
+    "COUNTERFACTUAL_DATASETS",
     "DATASETS",
     "PACKED_DATASETS",
+    "CounterfactualPairs",
     "Dataset",
     "FieldGuideParams",
     "Split",
     "check_dataset",
+    "counterfactual_pairs",
     "load_dataset",
     "load_digits",
     "load_field_guide",

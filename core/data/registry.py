@@ -4,7 +4,13 @@ from collections.abc import Callable
 from os import PathLike
 
 from core.config import ImageOptions
-from core.data.bundled import FieldGuideParams, load_digits, load_field_guide
+from core.data.bundled import (
+    FieldGuideParams,
+    field_guide_pairs,
+    load_digits,
+    load_field_guide,
+)
+from core.data.counterfactual import CounterfactualPairs
 from core.data.types import Dataset
 from core.errors import ConfigError, did_you_mean
 
@@ -21,6 +27,9 @@ _RENDERED_DATASETS = ("field_guide",)
 
 BUNDLED_DATASETS: tuple[str, ...] = tuple(_LOADERS)
 """Made or shipped here, held in memory."""
+
+COUNTERFACTUAL_DATASETS: tuple[str, ...] = _RENDERED_DATASETS
+"""Those of which `counterfactual_pairs` can draw an image again with one attribute changed."""
 
 PACKED_DATASETS: tuple[str, ...] = ("cub", "awa2", "apascal", "ayahoo")
 """Packed from their archives by `core.data.pack`, decoded while training."""
@@ -97,6 +106,56 @@ def load_dataset(
         split_seed=split_seed,
         cache_dir=cache_dir,
         loader_workers=loader_workers,
+    )
+
+
+def counterfactual_pairs(
+    name: str,
+    *,
+    images: ImageOptions | None = None,
+    pairs_per_attribute: int = 20,
+    exchanges: bool = False,
+) -> CounterfactualPairs:
+    """Draw pairs of images of a dataset that differ in one attribute, to the pixel.
+
+    No image of the dataset is among them.
+
+    Parameters
+    ----------
+    name
+        One of `COUNTERFACTUAL_DATASETS`.
+    images
+        As `load_dataset` takes them: the size that images are drawn at.
+    pairs_per_attribute
+        At least 1; half of them add the attribute and half remove it where both can be.
+    exchanges
+        Whether to make pairs in which one attribute takes the place of another as well (a red bill
+        turns yellow). Some attributes can change in no other way, and have no pairs without.
+
+    Raises
+    ------
+    ConfigError
+        If the dataset has no pairs, or an argument is outside its range.
+
+    Examples
+    --------
+    >>> pairs = counterfactual_pairs("field_guide", pairs_per_attribute=2)
+    >>> differs_PA = pairs.before.attributes_NA != pairs.after.attributes_NA
+    >>> len(pairs), set(differs_PA.sum(1).tolist())
+    (32, {1})
+    """
+    images = images or ImageOptions()
+    if name not in COUNTERFACTUAL_DATASETS:
+        known = ", ".join(repr(known_name) for known_name in COUNTERFACTUAL_DATASETS)
+        raise ConfigError(
+            f"Counterfactual pairs are there for {known} alone, which is drawn from records, but "
+            f"got {name!r}.{did_you_mean(name, COUNTERFACTUAL_DATASETS)}"
+        )
+    check_dataset(name, data=None, images=images)
+    return field_guide_pairs(
+        _field_guide_params(images),
+        pairs_per_attribute=pairs_per_attribute,
+        exchanges=exchanges,
     )
 
 

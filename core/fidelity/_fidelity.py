@@ -8,21 +8,25 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import ConfigError, DataError
 from core.fidelity._candidates import best_candidates, score_candidates
+from core.fidelity._inputs import (
+    Attributes,
+    Integers,
+    check_num_levels,
+    check_same_columns,
+    checked_flags,
+)
 from core.fidelity._result import Fidelity, Matches
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
-_Integers = npt.NDArray[np.integer]
-_Attributes = npt.NDArray[np.bool_] | _Integers
 
 
 def fidelity(
-    attributes_NA: _Attributes,
-    levels_ND: _Integers,
+    attributes_NA: Attributes,
+    levels_ND: Integers,
     *,
     num_levels: int,
-    selection: tuple[_Attributes, _Integers] | None = None,
+    selection: tuple[Attributes, Integers] | None = None,
 ) -> Fidelity:
     """Measure how well single features at single levels recover unseen binary attributes.
 
@@ -77,11 +81,8 @@ def fidelity(
     >>> result.score, result.matches.feature_A.tolist(), result.matches.level_A.tolist()
     (1.0, [0, 0], [2, 1])
     """
-    if num_levels < 2:
-        raise ConfigError(
-            f"`num_levels` must be at least 2, but got {num_levels}. Give 2 to the number of bits."
-        )
-    flags_NA = _checked("this split", attributes_NA, levels_ND, num_levels)
+    check_num_levels(num_levels)
+    flags_NA = checked_flags("this split", attributes_NA, levels_ND, num_levels)
     occurs_A = np.asarray(flags_NA.any(axis=0))
     flags_NP = flags_NA[:, occurs_A]
     best, f1_P = best_candidates(flags_NP, levels_ND, num_levels)
@@ -94,8 +95,8 @@ def fidelity(
     heldout_f1_P = None
     num_unselected_attributes = None
     if selection is not None:
-        _check_same_columns(flags_NA, levels_ND, selection)
-        chosen_flags_NA = _checked("the selection split", *selection, num_levels)[:, occurs_A]
+        check_same_columns(flags_NA, levels_ND, *selection)
+        chosen_flags_NA = checked_flags("the selection split", *selection, num_levels)[:, occurs_A]
         selectable_P = chosen_flags_NA.any(axis=0)
         chosen, _ = best_candidates(chosen_flags_NA[:, selectable_P], selection[1], num_levels)
         heldout_f1_P = np.zeros(len(f1_P))
@@ -129,65 +130,3 @@ def _spread(
     values_A = np.full(len(occurs_A), absent, dtype=values_P.dtype)
     values_A[occurs_A] = values_P
     return values_A
-
-
-def _checked(
-    split: str, attributes_NA: _Attributes, levels_ND: _Integers, num_levels: int
-) -> npt.NDArray[np.bool_]:
-    """Check one split's arrays and return its attributes as bool."""
-    for name, array in (("Attributes", attributes_NA), ("Levels", levels_ND)):
-        if array.ndim != 2 or 0 in array.shape:
-            raise DataError(
-                f"{name} of {split} must be a matrix with at least one row and one column, "
-                f"but the shape is {array.shape}."
-            )
-    if len(attributes_NA) != len(levels_ND):
-        raise DataError(
-            f"Attributes and levels of {split} must have one row per sample, but have "
-            f"{len(attributes_NA)} and {len(levels_ND)} rows."
-        )
-    if not np.issubdtype(levels_ND.dtype, np.integer):
-        raise DataError(
-            f"Levels of {split} must be integers, but the dtype is {levels_ND.dtype}. "
-            "Quantize the features and cast them to uint8."
-        )
-    if levels_ND.min() < 0 or levels_ND.max() >= num_levels:
-        raise DataError(
-            f"Levels of {split} must lie in [0, {num_levels}), but reach from {levels_ND.min()} "
-            f"to {levels_ND.max()}. `num_levels` must be that of the quantizer."
-        )
-    flags_NA = _as_bool(split, attributes_NA)
-    if not flags_NA.any():
-        raise DataError(
-            f"At least one attribute must occur in {split}, but all {flags_NA.shape[1]} are "
-            "absent from every sample. Without positives F1 is undefined."
-        )
-    return flags_NA
-
-
-def _as_bool(split: str, attributes_NA: _Attributes) -> npt.NDArray[np.bool_]:
-    flags_NA = attributes_NA.astype(np.bool_)
-    is_binary_dtype = attributes_NA.dtype == np.bool_ or np.issubdtype(
-        attributes_NA.dtype, np.integer
-    )
-    if not is_binary_dtype or not np.array_equal(flags_NA, attributes_NA):
-        raise DataError(
-            f"Attributes of {split} must be bool or the integers 0 and 1, but have dtype "
-            f"{attributes_NA.dtype} and reach from {attributes_NA.min()} to "
-            f"{attributes_NA.max()}. Threshold them first."
-        )
-    return flags_NA
-
-
-def _check_same_columns(
-    flags_NA: npt.NDArray[np.bool_],
-    levels_ND: _Integers,
-    selection: tuple[_Attributes, _Integers],
-) -> None:
-    here = (flags_NA.shape[1:], levels_ND.shape[1:])
-    there = (selection[0].shape[1:], selection[1].shape[1:])
-    if here != there:
-        raise DataError(
-            "Both splits must have the same attributes and features, but this split has "
-            f"{here[0]} and {here[1]} columns and the selection split {there[0]} and {there[1]}."
-        )

@@ -4,6 +4,10 @@ A new one is a module here with a function that returns a `core.data.Dataset`.
 """
 
 from core.data.bundled.digits import load_digits
-from core.data.bundled.field_guide import FieldGuideParams, load_field_guide
+from core.data.bundled.field_guide import (
+    FieldGuideParams,
+    field_guide_pairs,
+    load_field_guide,
+)
 
-__all__ = ["FieldGuideParams", "load_digits", "load_field_guide"]
+__all__ = ["FieldGuideParams", "field_guide_pairs", "load_digits", "load_field_guide"]

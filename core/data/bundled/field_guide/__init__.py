@@ -10,6 +10,7 @@ from core.data.bundled.field_guide._attributes import (
     Part,
 )
 from core.data.bundled.field_guide._dataset import load_field_guide
+from core.data.bundled.field_guide._pairs import field_guide_pairs
 from core.data.bundled.field_guide._params import FieldGuideParams
 from core.data.bundled.field_guide._species import SPECIES, Species
 
@@ -21,5 +22,6 @@ __all__ = [
     "FieldGuideParams",
     "Part",
     "Species",
+    "field_guide_pairs",
     "load_field_guide",
 ]

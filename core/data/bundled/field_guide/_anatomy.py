@@ -12,7 +12,7 @@ import numpy.typing as npt
 from core.data.bundled.field_guide import _body, _head
 from core.data.bundled.field_guide._curves import Points
 from core.data.bundled.field_guide._outline import Outline
-from core.data.bundled.field_guide._species import SPECIES
+from core.data.bundled.field_guide._species import Species
 
 SIZE_FACTOR = {"small": 0.8, "medium": 0.92, "large": 1.04}
 """Scale beside the perch, which is equally thick for all birds."""
@@ -35,9 +35,8 @@ class Anatomy:
 
 
 @cache
-def assemble(species_index: int) -> Anatomy:
-    """Anatomy of `SPECIES[species_index]`; the same object at every call."""
-    species = SPECIES[species_index]
+def assemble(species: Species) -> Anatomy:
+    """Anatomy of a species; the same object at every call."""
     outlines = (
         *_body.tail(species),
         *_body.legs(species),

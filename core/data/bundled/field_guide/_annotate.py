@@ -3,17 +3,20 @@
 import numpy as np
 import numpy.typing as npt
 
-from core.data.bundled.field_guide._attributes import ATTRIBUTES, SPECIES_ATTRIBUTES_KA
+from core.data.bundled.field_guide._attributes import ATTRIBUTES
 from core.data.bundled.field_guide._scene import Scene
+from core.data.bundled.field_guide._species import Species
 
 
-def shown_attributes(scene: Scene, species_index: int) -> npt.NDArray[np.bool_]:
+def shown_attributes(scene: Scene, species: Species) -> npt.NDArray[np.bool_]:
     """The species' attributes that can be seen, shape (A,). As in CUB, what is hidden is absent."""
-    shows_A = [
-        scene.size_shows if attribute.part is None else attribute.part in scene.visible
-        for attribute in ATTRIBUTES
-    ]
-    return np.asarray(SPECIES_ATTRIBUTES_KA[species_index] & shows_A)
+    return np.array(
+        [
+            attribute.holds_for(species)
+            and (scene.size_shows if attribute.part is None else attribute.part in scene.visible)
+            for attribute in ATTRIBUTES
+        ]
+    )
 
 
 def misread(

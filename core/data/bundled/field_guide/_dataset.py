@@ -107,9 +107,9 @@ def draw_one(
     """One image and what the annotator wrote about it, whatever else is drawn before or after."""
     bird = (params.seed, species_index, image_index)
     specimen = draw_specimen(*bird, params.hide_probability)
-    scene = compose(specimen, species_index)
+    scene = compose(specimen, SPECIES[species_index])
     image_CHW = render(scene, specimen, params.image_size, stream(*bird, Stream.GRAIN))
-    shown_A = shown_attributes(scene, species_index)
+    shown_A = shown_attributes(scene, SPECIES[species_index])
     return image_CHW, misread(shown_A, params.label_noise, stream(*bird, Stream.ANNOTATOR))
 
 

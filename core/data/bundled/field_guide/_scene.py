@@ -14,6 +14,7 @@ from core.data.bundled.field_guide._attributes import Part
 from core.data.bundled.field_guide._curves import Points, rotation
 from core.data.bundled.field_guide._head import CENTER
 from core.data.bundled.field_guide._leaf import Leaf
+from core.data.bundled.field_guide._species import Species
 from core.data.bundled.field_guide._specimen import Hiding, Specimen
 
 UNIT = 0.41
@@ -46,16 +47,20 @@ class Scene:
     """False where the view is cropped, since then its zoom cannot be told."""
 
 
-def compose(specimen: Specimen, species_index: int) -> Scene:
+def compose(specimen: Specimen, species: Species, *, standing_as: Species | None = None) -> Scene:
     """Lay out one specimen.
 
     A part is visible if at least `VISIBLE_SHARE` of its outline lies inside the image and under no
     leaf, and if the pose does not turn it away.
+
+    With `standing_as` the bird stands where one of that species would, though it may fit the image
+    less well: what the two have in common lies in the same place. A bird of another size has its
+    feet where that one's are.
     """
-    anatomy = assemble(species_index)
+    anatomy = assemble(species)
     hiding = specimen.hiding
-    foot_y = _CROUCHED_FOOT_Y if hiding is Hiding.CROUCHED else anatomy.foot_y
-    placed_P2, foot = _place(anatomy, specimen, foot_y)
+    stance = anatomy if standing_as is None else assemble(standing_as)
+    placed_P2, foot = _place(anatomy, stance, specimen)
 
     absent = _ABSENT.get(hiding, ()) if hiding else ()
     polygons = _perch(specimen, foot)
@@ -71,7 +76,7 @@ def compose(specimen: Specimen, species_index: int) -> Scene:
         polygons.append((points_P2, (red, green, blue)))
 
     visible = set(pieces)
-    if hiding in (Hiding.LEAF, Hiding.CROP):
+    if hiding in (Hiding.LEAF, Hiding.CROP) or stance is not anatomy:
         parts = {part: np.concatenate(chunks) for part, chunks in pieces.items()}
         leaf = Leaf.over(parts, specimen.hiding_draws) if hiding is Hiding.LEAF else None
         if leaf is not None:
@@ -84,24 +89,44 @@ def compose(specimen: Specimen, species_index: int) -> Scene:
     )
 
 
-def _place(anatomy: Anatomy, specimen: Specimen, foot_y: float) -> tuple[Points, Points]:
-    """The bird's points in the image, and the point it stands on."""
+def _place(anatomy: Anatomy, stance: Anatomy, specimen: Specimen) -> tuple[Points, Points]:
+    """The bird's points in the image, and the point it stands on, where `stance` would stand."""
+    turned_P2, matrix = _turn(stance, specimen)
+    shift = 0.5 + np.array(specimen.offset) - (turned_P2.min(axis=0) + turned_P2.max(axis=0)) / 2
+    if specimen.hiding is Hiding.CROP:
+        bearing = 2 * np.pi * specimen.hiding_draws[0]
+        shift += _CROP_SHIFT * np.array([np.cos(bearing), np.sin(bearing)])
+    foot = matrix @ _foot(stance, specimen) + shift
+    if anatomy is stance:
+        return turned_P2 + shift, foot
+
+    turned_P2, matrix = _turn(anatomy, specimen)
+    # Computed anew only where it moves: a last bit would show in the pixels.
+    if anatomy.scale != stance.scale:
+        shift = foot - matrix @ _foot(stance, specimen)
+    if anatomy.foot_y != stance.foot_y:
+        foot = matrix @ _foot(anatomy, specimen) + shift
+    return turned_P2 + shift, foot
+
+
+def _turn(anatomy: Anatomy, specimen: Specimen) -> tuple[Points, Points]:
+    """The bird's points as it is turned and scaled, about its frame's origin, and the matrix."""
     points_P2 = anatomy.points_P2.copy()
     head = anatomy.on_head_P
     nod = rotation(specimen.head_tilt).T
     points_P2[head] = (points_P2[head] - CENTER) @ nod + CENTER
 
-    cropped = specimen.hiding is Hiding.CROP
-    scale = UNIT * anatomy.scale * specimen.zoom * (_CROP_ZOOM if cropped else 1.0)
+    zoom = specimen.zoom * (_CROP_ZOOM if specimen.hiding is Hiding.CROP else 1.0)
+    scale = UNIT * anatomy.scale * zoom
     matrix = rotation(specimen.tilt) @ np.diag(specimen.stretch) * scale
     matrix = np.diag([float(specimen.facing), 1.0]) @ matrix
-    placed_P2 = points_P2 @ matrix.T
-    shift = 0.5 + np.array(specimen.offset) - (placed_P2.min(axis=0) + placed_P2.max(axis=0)) / 2
-    if cropped:
-        bearing = 2 * np.pi * specimen.hiding_draws[0]
-        shift += _CROP_SHIFT * np.array([np.cos(bearing), np.sin(bearing)])
-    foot = matrix @ np.array([0.1, foot_y]) + shift
-    return placed_P2 + shift, foot
+    return points_P2 @ matrix.T, matrix
+
+
+def _foot(anatomy: Anatomy, specimen: Specimen) -> Points:
+    """The point that the bird stands on, in its own frame."""
+    crouched = specimen.hiding is Hiding.CROUCHED
+    return np.array([0.1, _CROUCHED_FOOT_Y if crouched else anatomy.foot_y])
 
 
 def _perch(specimen: Specimen, foot: Points) -> list[tuple[Points, RGB]]:

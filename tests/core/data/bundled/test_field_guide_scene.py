@@ -17,7 +17,7 @@ def scenes(hiding: Hiding | None) -> list[tuple[int, Specimen, Scene]]:
     probability = 0.0 if hiding is None else 1.0
     drawn = [(species, draw_specimen(3, species, image, probability)) for species, image in BIRDS]
     return [
-        (species, specimen, compose(specimen, species))
+        (species, specimen, compose(specimen, SPECIES[species]))
         for species, specimen in drawn
         if specimen.hiding is hiding
     ]
@@ -27,7 +27,9 @@ def test_unhidden_birds_show_exactly_their_species_attributes() -> None:
     found = scenes(None)
     assert len(found) == len(BIRDS)
     for species, _, scene in found:
-        assert np.array_equal(shown_attributes(scene, species), SPECIES_ATTRIBUTES_KA[species])
+        assert np.array_equal(
+            shown_attributes(scene, SPECIES[species]), SPECIES_ATTRIBUTES_KA[species]
+        )
 
 
 def test_unhidden_birds_lie_inside_the_image() -> None:
@@ -42,7 +44,7 @@ def test_crouched_birds_hide_their_legs_alone() -> None:
     found = scenes(Hiding.CROUCHED)
     assert found
     for species, _, scene in found:
-        lost_A = SPECIES_ATTRIBUTES_KA[species] & ~shown_attributes(scene, species)
+        lost_A = SPECIES_ATTRIBUTES_KA[species] & ~shown_attributes(scene, SPECIES[species])
         parts = {ATTRIBUTES[column].part for column in np.flatnonzero(lost_A)}
         assert parts == {Part.LEGS}
 
@@ -65,7 +67,7 @@ def test_cropped_views_hide_parts_and_never_tell_the_size() -> None:
 
 def test_leaves_hide_some_parts_and_not_the_whole_bird() -> None:
     shares = [
-        shown_attributes(scene, species).sum() / SPECIES_ATTRIBUTES_KA[species].sum()
+        shown_attributes(scene, SPECIES[species]).sum() / SPECIES_ATTRIBUTES_KA[species].sum()
         for species, _, scene in scenes(Hiding.LEAF)
     ]
     assert min(shares) > 0.2
