@@ -23,6 +23,9 @@ _FILE = "driver.json"
 _CANCEL = "cancel.txt"
 """Lies beside the lease while somebody asks its holder to stop."""
 
+_LEAVE_SECONDS = 5.0
+"""How long the storage may take to give a lease back."""
+
 _SETTLE_SECONDS = 0.3
 """How long a new lease lies before it is looked at again: whoever wrote at once has written."""
 
@@ -125,15 +128,17 @@ def hold_lease(
         yield
     finally:
         stop.set()
-        beat.join()
-        try:
-            now = _read(files)
-            if now is not None and now.token == me.token:
-                files.delete(_CANCEL)
-                files.delete(_FILE)
-        except OSError as error:
+        # In a thread, since an object store that is away keeps a caller for minutes, and whoever
+        # was interrupted wants to leave.
+        problems: list[str] = []
+        leave = threading.Thread(target=_give_back, args=(files, me, beat, problems), daemon=True)
+        leave.start()
+        leave.join(_LEAVE_SECONDS)
+        if leave.is_alive():
+            problems.append("the storage does not answer")
+        if problems:
             # No reason to end otherwise than the block did: it grows old by itself.
-            say(f"The sweep's lease in {folder!r} could not be given back ({error}).")
+            say(f"The sweep's lease in {folder!r} could not be given back ({problems[0]}).")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +187,17 @@ def _beat(
                 return
         except OSError:
             continue  # the storage is away for a while; trials say so if it stays away
+
+
+def _give_back(files: Files, me: Holder, beat: threading.Thread, problems: list[str]) -> None:
+    beat.join()
+    try:
+        now = _read(files)
+        if now is not None and now.token == me.token:
+            files.delete(_CANCEL)
+            files.delete(_FILE)
+    except OSError as error:
+        problems.append(str(error))
 
 
 def _check_mine(files: Files, me: Holder) -> None:

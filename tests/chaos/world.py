@@ -35,13 +35,15 @@ class World:
         Of the MLflow server.
     storage
         Of the trials' checkpoints.
+    postgres
+        Of MLflow's database.
     """
 
     storage = f"s3://{BUCKET}/trials"
 
     def __init__(self, folder: Path, *, s3: S3Server, postgres: str) -> None:
         self._folder = folder
-        self._postgres = postgres
+        self.postgres = postgres
         self._mlflow: subprocess.Popen[bytes] | None = None
         self._s3 = s3
         endpoint = f"http://127.0.0.1:{s3.port}"
@@ -78,7 +80,7 @@ class World:
         with (self._folder / "mlflow.log").open("a") as printed:
             self._mlflow = subprocess.Popen(
                 command,
-                env=os.environ | self.variables | {"MLFLOW_BACKEND_STORE_URI": self._postgres},
+                env=os.environ | self.variables | {"MLFLOW_BACKEND_STORE_URI": self.postgres},
                 stdout=printed,
                 stderr=printed,
                 start_new_session=True,

@@ -56,6 +56,23 @@ class Nodes:
                     part.kill()
         node.wait(timeout=60)
 
+    @property
+    def workers(self) -> list[subprocess.Popen[bytes]]:
+        """The nodes that live, but the head."""
+        return [p for p in self._processes if p is not self.head and p.poll() is None]
+
+    def processes(self) -> list[psutil.Process]:
+        """All that run on the nodes that live."""
+        found = []
+        for node in self._processes:
+            with suppress(psutil.NoSuchProcess):
+                found += psutil.Process(node.pid).children(recursive=True)
+        return found
+
+    def wait(self, node: subprocess.Popen[bytes]) -> None:
+        """Until a node that was told to end has ended."""
+        node.wait(timeout=90)
+
     def stop(self) -> None:
         for process in reversed(self._processes):
             process.terminate()
