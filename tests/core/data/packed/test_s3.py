@@ -1,14 +1,8 @@
 """Packing to an object store, against a real S3 server on loopback."""
 
 import dataclasses
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -34,34 +28,16 @@ from core.data.packed import (
 from core.errors import DataError
 from tests.core.data.helpers import in_new_process, output_of
 from tests.core.data.packing import files_below, make_archive
+from tests.s3 import CREDENTIALS, s3_server
 
 SMALL: dict[str, Any] = {"num_workers": 1, "rows_per_shard": 8, "shorter_side": 24}
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Port of an S3 server with an empty bucket."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)],
-        env=os.environ | CREDENTIALS,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert server.poll() is None
-            time.sleep(0.05)
+    """Port of an S3 server."""
+    with s3_server() as port:
         yield port
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 @pytest.fixture
