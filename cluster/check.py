@@ -42,6 +42,21 @@ def missing_mounts(document: Any) -> Iterator[str]:
             yield f"`file_mounts` needs the file {local!r}, which does not exist: {remedy}."
 
 
+def documents(file: Path) -> list[Any]:
+    """The YAML documents of a file, or the values of a file of NAME=VALUE lines, which is one."""
+    text = file.read_text()
+    if ".env" not in file.suffixes:
+        return list(yaml.safe_load_all(text))
+    lines = (line for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    return [{name: value for name, _, value in (line.partition("=") for line in lines)}]
+
+
+def shown_to_others(file: Path) -> Iterator[str]:
+    """Yield a line if a file of secrets may be read by more than its owner."""
+    if file.suffix == ".env" and file.stat().st_mode & 0o077:
+        yield f"Its owner alone must be able to read it: chmod 600 {file}"
+
+
 def problems(file: Path) -> list[str]:
     """All that keeps a cluster file from being used, one sentence each.
 
@@ -52,8 +67,8 @@ def problems(file: Path) -> list[str]:
     yaml.YAMLError
         If it is not YAML.
     """
-    found: list[str] = []
-    for document in yaml.safe_load_all(file.read_text()):
+    found = list(shown_to_others(file))
+    for document in documents(file):
         found += unset_values(document)
         found += missing_mounts(document)
     return found

@@ -11,7 +11,8 @@ curl --proto '=https' -LsSf "https://astral.sh/uv/$uv_version/install.sh" |
   env UV_INSTALL_DIR="$HOME/.local/bin" UV_NO_MODIFY_PATH=1 sh
 uv=$HOME/.local/bin/uv
 
-requirements=(--requirements "$here/pyproject.toml")
+# The extra `server`: MLflow runs on the head.
+requirements=(--requirements "$here/pyproject.toml" --extra server)
 for name in "$@"; do
   requirements+=(--requirements "$here/$name")
 done
@@ -21,6 +22,7 @@ done
   --constraints "$here/constraints.txt" "${requirements[@]}"
 
 # Read by every shell that Ray opens, so that `ray` and the jobs find this Python and the token.
+# shellcheck disable=SC2016
 profile='export PATH="$HOME/env/bin:$PATH" RAY_AUTH_MODE=token'
 grep -qxF "$profile" "$HOME/.bashrc" || echo "$profile" >>"$HOME/.bashrc"
 chmod 600 "$HOME/.ray/auth_token"

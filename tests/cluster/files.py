@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCHERS = ("aws-gpu.yaml", "gcp-gpu.yaml")
-MANIFESTS = ("kuberay-job.yaml", "mlflow-server.yaml")
-SCRIPTS = ("setup-node.sh", "mlflow-server.sh")
+SERVERS = ("mlflow-server.yaml", "mlflow-server-postgres.yaml")
+MANIFESTS = ("kuberay-job.yaml", *SERVERS)
+SCRIPTS = ("setup-node.sh", "mlflow-server.sh", "slurm.sh")
 
 
 def text(name: str) -> str:
@@ -47,9 +48,10 @@ def pins(file: Path) -> dict[str, str]:
     return found
 
 
-def project_requirements() -> list[Requirement]:
+def project_requirements(extra: str | None = None) -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [Requirement(line) for line in project["dependencies"]]
+    lines = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
+    return [Requirement(line) for line in lines]
 
 
 def readme_commands() -> list[str]:
@@ -73,13 +75,27 @@ def split_commands(line: str) -> list[list[str]]:
     return [command for command in commands if command]
 
 
+def comment_commands(name: str) -> list[str]:
+    """The commands in the comments of a file, known by their indent, continued lines joined."""
+    joined = text(name).replace("\\\n#", "")
+    return re.findall(r"^#   (\S.*)$", joined, flags=re.MULTILINE)
+
+
+def hook_commands() -> list[list[str]]:
+    """What Kubernetes runs before it stops the head."""
+    groups = document("kuberay-job.yaml")["spec"]["rayClusterSpec"]
+    containers = groups["headGroupSpec"]["template"]["spec"]["containers"]
+    return [container["lifecycle"]["preStop"]["exec"]["command"] for container in containers]
+
+
 def sweep_commands() -> list[list[str]]:
-    """Every `python -m sweep.NAME ...` of the README and the manifests, as words."""
+    """Every `python -m sweep.NAME ...` of the README, the manifests and the scripts, as words."""
     lines = [*readme_commands(), document("kuberay-job.yaml")["spec"]["entrypoint"]]
-    found = []
-    for line in lines:
-        for words in split_commands(line):
-            for start, word in enumerate(words):
-                if word.startswith("sweep.") and words[start - 1] == "-m":
-                    found.append(words[start:])
-    return found
+    lines += comment_commands("slurm.sh")
+    commands = [words for line in lines for words in split_commands(line)] + hook_commands()
+    return [
+        words[start:]
+        for words in commands
+        for start, word in enumerate(words)
+        if word.startswith("sweep.") and words[start - 1] == "-m"
+    ]

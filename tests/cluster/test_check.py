@@ -13,6 +13,11 @@ MUST_BE_SET = {
     "gcp-gpu.yaml": {"PROJECT", "REGION", "ZONE", "IMAGE", "WORKER_ACCOUNT", "BUCKET"},
     "kuberay-job.yaml": {"IMAGE", "SERVICE_ACCOUNT", "BUCKET_URI"},
     "mlflow-server.yaml": {"IMAGE", "SERVICE_ACCOUNT", "BUCKET_URI"},
+    "mlflow-server-postgres.yaml": {"IMAGE", "SERVICE_ACCOUNT", "BUCKET_URI", "DATABASE_URI"},
+    "server.env.example": {
+        *("DATABASE_HOST", "DATABASE_PASSWORD", "ADMIN_PASSWORD", "RANDOM_KEY", "BUCKET"),
+        *("S3_ENDPOINT", "S3_REGION", "S3_KEY", "S3_SECRET"),
+    },
 }
 
 
@@ -54,6 +59,22 @@ def test_the_message_says_where_the_value_belongs(
         f"{file}: `provider.region` must be set, but is 'SET_ME_REGION'.",
         f"{file}: `commands[1]` must be set, but is 'b SET_ME_BUCKET'.",
     ]
+
+
+def test_secrets_that_others_may_read_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "server.env"
+    file.write_text("# a comment\nPGPASSWORD=SET_ME_DATABASE_PASSWORD\nURI=postgresql://u@h/d\n")
+    file.chmod(0o644)
+    assert main([str(file)]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{file}: Its owner alone must be able to read it: chmod 600 {file}",
+        f"{file}: `PGPASSWORD` must be set, but is 'SET_ME_DATABASE_PASSWORD'.",
+    ]
+    file.write_text(file.read_text().replace("SET_ME_DATABASE_PASSWORD", "a=b"))
+    file.chmod(0o600)
+    assert main([str(file)]) == 0
 
 
 def test_a_missing_token_is_named_with_its_remedy(

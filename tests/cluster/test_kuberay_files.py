@@ -1,10 +1,11 @@
 """The Kubernetes manifests, as far as that shows without a cluster."""
 
+import configparser
 from typing import Any
 
 import pytest
 
-from tests.cluster.files import MANIFESTS, document, documents, text
+from tests.cluster.files import MANIFESTS, SERVERS, document, documents, hook_commands, text
 
 
 @pytest.fixture
@@ -18,10 +19,15 @@ def cluster(job: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-@pytest.fixture
-def server() -> dict[str, dict[str, Any]]:
-    """The documents of the MLflow manifest by kind."""
-    return {item["kind"]: item for item in documents("mlflow-server.yaml")}
+def by_kind(name: str) -> dict[str, dict[str, Any]]:
+    """The documents of a manifest."""
+    return {item["kind"]: item for item in documents(name)}
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
+    """A manifest of the MLflow server, by kind."""
+    return by_kind(request.param)
 
 
 def pod(group: dict[str, Any]) -> dict[str, Any]:
@@ -110,13 +116,58 @@ def test_only_ray_pods_reach_the_tracking_server(server: dict[str, dict[str, Any
     assert rule["from"] == [{"podSelector": {"matchLabels": {"ray.io/is-ray-node": "yes"}}}]
 
 
-def test_one_process_alone_writes_the_sqlite_file(server: dict[str, dict[str, Any]]) -> None:
+def test_one_process_alone_writes_the_sqlite_file() -> None:
+    server = by_kind("mlflow-server.yaml")
     deployment = server["Deployment"]["spec"]
     assert deployment["replicas"] == 1
     assert deployment["strategy"] == {"type": "Recreate"}
     (volume,) = pod(deployment)["volumes"]
     claim = server["PersistentVolumeClaim"]["metadata"]["name"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim
+
+
+def test_the_login_takes_its_secrets_from_a_secret() -> None:
+    server = by_kind("mlflow-server-postgres.yaml")
+    (container,) = pod(server["Deployment"]["spec"])["containers"]
+    assert "--app-name=basic-auth" in container["args"]
+    assert not [word for word in container["args"] if "backend-store-uri" in word]
+    assert container["envFrom"] == [{"secretRef": {"name": "mlflow-server"}}]
+    assert "Secret" not in server, "its values would lie in the repository"
+    parser = configparser.ConfigParser()
+    parser.read_string(server["ConfigMap"]["data"]["auth.ini"])
+    assert "admin_password" not in parser["mlflow"]
+    (volume,), (mount,) = pod(server["Deployment"]["spec"])["volumes"], container["volumeMounts"]
+    assert volume["configMap"]["name"] == server["ConfigMap"]["metadata"]["name"]
+    given = {item["name"]: item["value"] for item in container["env"]}
+    assert given["MLFLOW_AUTH_CONFIG_PATH"] == f"{mount['mountPath']}/auth.ini"
+
+
+def test_both_servers_answer_in_the_same_place() -> None:
+    one, other = (by_kind(name) for name in SERVERS)
+    for kind in ("Service", "NetworkPolicy"):
+        assert one[kind] == other[kind]
+    names = {server["Deployment"]["metadata"]["name"] for server in (one, other)}
+    assert len(names) == 1, "the one takes the place of the other"
+
+
+def test_the_driver_has_time_to_end_in_order(job: dict[str, Any], cluster: dict[str, Any]) -> None:
+    head = pod(cluster["headGroupSpec"])
+    (container,) = head["containers"]
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    (hook,) = hook_commands()
+    (wait,) = (int(word.split("=")[1]) for word in hook if word.startswith("--wait="))
+    assert wait >= 30
+    assert head["terminationGracePeriodSeconds"] > wait
+    assert int(environment["RAY_JOB_STOP_WAIT_TIME_S"]) >= 30
+
+
+def test_the_head_stops_the_sweep_that_it_runs(job: dict[str, Any]) -> None:
+    words = job["spec"]["entrypoint"].split()
+    (hook,) = hook_commands()
+    assert hook[:3] == ["python", "-m", "sweep.cancel"]
+    assert words[:3] == ["python", "-m", f"sweep.{hook[3]}"]
+    for flag in ("--tracking-uri", "--storage"):
+        assert f"{flag}={words[words.index(flag) + 1]}" in hook
 
 
 @pytest.mark.parametrize("name", MANIFESTS)

@@ -1,14 +1,23 @@
 """What `ray up` would do with the two launcher files, as far as that shows without a cloud."""
 
+import inspect
+import os
+import re
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.dashboard.modules.job import job_supervisor
 from ray.scripts.scripts import start
 
 from tests.cluster.files import LAUNCHERS, ROOT, SCRIPTS, document, split_commands
 
+BIN = Path(sys.executable).parent
+STOP_WAIT = "RAY_JOB_STOP_WAIT_TIME_S"
 COMMAND_LISTS = (
     "initialization_commands",
     "setup_commands",
@@ -41,6 +50,12 @@ def ray_start(config: dict[str, Any], key: str) -> tuple[str, dict[str, str]]:
 def worker_types(config: dict[str, Any]) -> list[dict[str, Any]]:
     types = config["available_node_types"]
     return [value for name, value in types.items() if name != config["head_node_type"]]
+
+
+def stop_seconds(line: str) -> int:
+    """How long `ray job stop` waits between SIGTERM and SIGKILL."""
+    (seconds,) = re.findall(rf"{STOP_WAIT}=(\d+) ray start --head", line)
+    return int(seconds)
 
 
 def is_spot(node_config: dict[str, Any]) -> bool:
@@ -112,7 +127,12 @@ def test_head_and_workers_ask_for_the_token(config: dict[str, Any]) -> None:
     assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
     for key in ("head_start_ray_commands", "worker_start_ray_commands"):
         line, _ = ray_start(config, key)
-        assert "RAY_AUTH_MODE=token ray start" in line
+        assert re.search(r"RAY_AUTH_MODE=token (\w+=\S+ )*ray start", line)
+
+
+def test_a_stopped_job_has_more_than_three_seconds_to_end(config: dict[str, Any]) -> None:
+    line, _ = ray_start(config, "head_start_ray_commands")
+    assert stop_seconds(line) >= 30
 
 
 def test_dashboard_and_tracking_server_listen_on_loopback(config: dict[str, Any]) -> None:
@@ -138,6 +158,19 @@ def test_commands_and_scripts_are_valid_bash(config: dict[str, Any]) -> None:
     for source in sources:
         done = subprocess.run(["bash", "-n"], input=source, capture_output=True, text=True)
         assert done.returncode == 0, f"{source}\n{done.stderr}"
+
+
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
+    scripts = [str(ROOT / "cluster" / name) for name in SCRIPTS]
+    # Beside Python in an environment that is not activated.
+    shellcheck = shutil.which("shellcheck", path=f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    assert shellcheck is not None, "make setup installs it"
+    done = subprocess.run([shellcheck, *scripts], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ray_reads_the_wait_that_the_files_set() -> None:
+    assert f'"{STOP_WAIT}"' in inspect.getsource(job_supervisor)
 
 
 def test_both_clouds_run_the_same_commands() -> None:

@@ -1,89 +1,27 @@
 """The script that starts the MLflow server, run for real."""
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tests.cluster.files import ROOT
-
-SCRIPT = ROOT / "cluster" / "mlflow-server.sh"
-LISTENING = "0A"
-
-
-@dataclass(frozen=True)
-class Server:
-    port: int
-    home: Path
-    artifacts: Path
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> subprocess.CompletedProcess[str]:
-        return run(str(self.artifacts), MLFLOW_PORT=str(self.port), MLFLOW_HOME=str(self.home))
-
-    def pid(self) -> int:
-        return int((self.home / "server.pid").read_text())
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    beside_python = Path(sys.executable).parent
-    return subprocess.run(
-        ["bash", str(SCRIPT), *arguments],
-        env={**os.environ, "PATH": f"{beside_python}:{os.environ['PATH']}", **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def listening_addresses(port: int) -> set[str]:
-    """Local addresses that listen on a port, as the kernel lists them."""
-    found = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            local, _, state = line.split()[1:4]
-            address, hex_port = local.split(":")
-            if state == LISTENING and int(hex_port, 16) == port:
-                found.add(address)
-    return found
-
-
-def status_of(request: Request) -> int:
-    try:
-        with urlopen(request, timeout=10) as answer:
-            return int(answer.status)
-    except HTTPError as refusal:
-        with refusal:
-            return int(refusal.code)
+from tests.cluster.server import Server, listening_addresses, run, status_of
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("mlflow")
-    server = Server(free_port(), folder / "home", folder / "artifacts")
+    server = Server(free_port(), folder / "home", str(folder / "artifacts"))
     try:
         done = server.start()
         assert done.returncode == 0, done.stderr
         yield server
     finally:
-        os.killpg(server.pid(), signal.SIGTERM)
+        server.stop()
 
 
 @pytest.mark.slow
@@ -98,7 +36,7 @@ def test_server_keeps_runs_in_its_database_and_artifacts_in_their_place(
     client.log_artifact(run_id, str(note))
     assert client.get_run(run_id).data.metrics == {"accuracy": 0.5}
     assert (server.home / "mlflow.db").stat().st_size > 0
-    assert [path.name for path in server.artifacts.rglob("*.txt")] == ["tree.txt"]
+    assert [path.name for path in Path(server.artifacts).rglob("*.txt")] == ["tree.txt"]
 
 
 @pytest.mark.slow
@@ -125,6 +63,13 @@ def test_starting_twice_leaves_the_first_server_alone(server: Server) -> None:
     assert server.pid() == before
 
 
+@pytest.mark.slow
+def test_a_server_that_lets_in_anybody_is_not_taken_for_a_guarded_one(server: Server) -> None:
+    done = server.start("--auth", MLFLOW_AUTH_ADMIN_PASSWORD="long-enough-to-be-one")
+    assert done.returncode == 1
+    assert "lets in anybody" in done.stderr
+
+
 def test_an_unset_bucket_is_refused(tmp_path: Path) -> None:
     done = run("s3://SET_ME_BUCKET/mlflow", MLFLOW_HOME=str(tmp_path / "home"))
     assert done.returncode == 2
@@ -135,7 +80,7 @@ def test_an_unset_bucket_is_refused(tmp_path: Path) -> None:
 def test_a_missing_argument_is_refused() -> None:
     done = run()
     assert done.returncode != 0
-    assert "usage: mlflow-server.sh ARTIFACTS [HOST]" in done.stderr
+    assert "usage: mlflow-server.sh [--auth] ARTIFACTS [HOST]" in done.stderr
 
 
 @pytest.mark.slow

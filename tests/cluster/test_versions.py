@@ -17,8 +17,11 @@ def versions() -> dict[str, str]:
     return pins(CONSTRAINTS)
 
 
-def test_every_direct_dependency_is_pinned_in_its_range(versions: dict[str, str]) -> None:
-    for requirement in project_requirements():
+@pytest.mark.parametrize("extra", [None, "bench", "dev", "pretrained", "server"])
+def test_every_direct_dependency_is_pinned_in_its_range(
+    extra: str | None, versions: dict[str, str]
+) -> None:
+    for requirement in project_requirements(extra):
         name = canonicalize_name(requirement.name)
         assert name in versions
         assert requirement.specifier.contains(versions[name])
@@ -48,6 +51,11 @@ def test_image_is_built_from_the_constraints() -> None:
     assert re.search(r"^ARG RAY_VERSION$", dockerfile, flags=re.MULTILINE)  # no default
     assert "pip install --no-cache-dir --constraint constraints.txt" in dockerfile
     assert "latest" not in dockerfile
+
+
+def test_whatever_runs_the_mlflow_server_gets_its_extra() -> None:
+    assert "'.[server]'" in text("Dockerfile")
+    assert "--extra server" in text("setup-node.sh")
 
 
 def test_nodes_and_image_have_one_python() -> None:
