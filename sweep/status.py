@@ -2,6 +2,7 @@
 
     python -m sweep.status
     python -m sweep.status ablation_p --tracking-uri http://HOST:5000 --storage s3://BUCKET/trials
+    python -m sweep.status --address HOST:6379 ...
 
 It changes nothing. `driver` is whoever holds the sweep's lease in the storage.
 """
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="of a sweep (default: all)")
+    parser.add_argument(
+        "--address", help="of a Ray cluster, to say as well how much of it is taken"
+    )
     options = parser.parse_args(arguments)
     return guarded(console, lambda: _run(options, console))
 
@@ -46,6 +50,10 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.tracking.connect import connect_to_read
     from sweep.tracking.reader import sweep_runs
 
+    if options.address:
+        from sweep.engine.cluster_state import describe_cluster
+
+        console.print(escape(describe_cluster(options.address)), soft_wrap=True)
     uri, storage = places(options)
     client, experiment_id = connect_to_read(uri)
     found = [

@@ -11,6 +11,7 @@ from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from core.distributed import rank
+from sweep.engine.hardware import hardware
 from sweep.engine.notice import notices
 from sweep.engine.trial import TrialRun, TrialSettings, set_threads
 from sweep.tracking.store import sweep_folder
@@ -56,9 +57,17 @@ class TrialActor(tune.Trainable):
 
     def _start(self, overrides: dict[str, Any]) -> None:
         device = "cuda" if self._settings.placement.gpus else "cpu"
-        self._run = TrialRun(
-            self._settings.config(overrides), self._settings, device, notices=notices()
-        )
+        self._run = _new_run(overrides, self._settings, device)
+
+
+def _new_run(overrides: dict[str, Any], settings: TrialSettings, device: str) -> TrialRun:
+    return TrialRun(
+        settings.config(overrides),
+        settings,
+        device,
+        notices=notices(),
+        hardware=hardware(device, settings.placement.cpus),
+    )
 
 
 def run_worker_group(overrides: dict[str, Any], *, settings: TrialSettings) -> None:

@@ -71,6 +71,26 @@ def start_ray(address: str | None, placement: Placement) -> Iterator[None]:
     ray.shutdown()
 
 
+@contextmanager
+def join_ray(address: str) -> Iterator[None]:
+    """Join a cluster for a block, to look at it alone.
+
+    Raises
+    ------
+    SweepError
+        If no cluster answers.
+    """
+    _check_address(address)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise _no_cluster(address, error) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
 def abandon_ray() -> None:
     """Leave a cluster that is gone without asking it anything more.
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from core.extractor.artifacts import write_artifacts
 from core.methods import create_state
 from core.training import EpochResult, fit
 from sweep.engine.data import DataKey, DataPlaces, check_same_data, data_key
+from sweep.engine.hardware import Hardware
 from sweep.engine.notice import Notices
 from sweep.engine.placement import Placement
 from sweep.tracking import metrics
@@ -60,9 +61,11 @@ class TrialRun:
         device: str = "cpu",
         *,
         notices: Notices | None = None,
+        hardware: Hardware | None = None,
     ) -> None:
         self._settings = settings
         self._notices = notices
+        self._hardware = hardware
         self._dataset = settings.data.load(config)
         check_same_data(config, self._dataset, settings.fingerprints.get(data_key(config)))
         self._store = TrialStore.of(
@@ -130,7 +133,10 @@ class TrialRun:
             self._dataset,
             minival=result.minival if is_held else None,
         )
-        self._rows.append(_row(result, evaluation if is_held else None))
+        row = _row(result, evaluation if is_held else None)
+        if self._hardware is not None:
+            row = replace(row, values={**row.values, **self._hardware.take()})
+        self._rows.append(row)
         return evaluation
 
     def _after_batch(self) -> None:
@@ -162,7 +168,11 @@ class TrialRun:
         reported = self._state.reported_epoch
         row = next(row for row in self._rows if row.epoch == reported)
         return {
-            **{metrics.final(key): value for key, value in row.values.items()},
+            **{
+                metrics.final(key): value
+                for key, value in row.values.items()
+                if not metrics.is_system(key)
+            },
             metrics.REPORTED_EPOCH: float(row.epoch),
             metrics.TRAIN_SECONDS: sum(
                 row.values.get(key, 0.0) for row in self._rows for key in metrics.SECONDS

@@ -35,6 +35,13 @@ SECONDS_VALIDATION = seconds("validation")
 SECONDS = (SECONDS_NETWORK, SECONDS_TREE, SECONDS_DATA, SECONDS_VALIDATION)
 """Wall time of an epoch by part."""
 
+SYSTEM_MEMORY = "system/memory_peak"
+SYSTEM_CPU = "system/cpu_utilization"
+SYSTEM_GPU_MEMORY = "system/gpu_memory_peak"
+SYSTEM_GPU = "system/gpu_utilization"
+"""Of an epoch, on the first worker: megabytes, and percent of what the worker was given. MLflow
+shows keys that begin so among its system metrics."""
+
 EPOCH_METRICS = (
     LABEL_LOSS,
     TREE_LOSS,
@@ -60,6 +67,11 @@ TRAIN_SECONDS = "final/train_seconds"
 def final(key: str) -> str:
     """The key of a metric's value at the reported epoch, which early stopping may set back."""
     return f"final/{key}"
+
+
+def is_system(key: str) -> bool:
+    """Whether a key is that of the hardware, and not of the method."""
+    return key.startswith("system/")
 
 
 def is_final(key: str) -> bool:

@@ -22,6 +22,8 @@ def final(output: Path, *arguments: str) -> dict[str, float]:
     code, text = call(command, "--output", output, *ARGUMENTS, *arguments)
     assert code == 0, text
     (child,) = children(f"sqlite:///{output / 'mlflow.db'}", "single")
+    assert child.data.metrics[metrics.SYSTEM_MEMORY] > 50, "megabytes of the worker"
+    assert 0 < child.data.metrics[metrics.SYSTEM_CPU] < 400, "percent of one CPU"
     return {key: child.data.metrics[key] for key in EXACT}
 
 

@@ -74,6 +74,14 @@ def test_a_sweep_uses_nodes_that_come_and_outlives_those_that_go(
     assert num_running() == 1
     node = nodes.add()
     until(lambda: num_running() == 2, process)
+    asked = start(
+        *("sweep.status", "tiny", "--output", tmp_path, "--address", nodes.address),
+        **nodes.variables,
+    )
+    said, _ = asked.communicate(timeout=60)
+    assert asked.returncode == 0, said
+    assert f"cluster {nodes.address}: 2 nodes · 2 of 2 CPUs taken\n" in said
+    assert "2 running" in said
     wait_for_epochs(tmp_path, lambda: process.poll() is None, 10)
     nodes.kill(node)
     text, _ = process.communicate(timeout=240)

@@ -45,6 +45,12 @@ def test_a_sweep_without_a_driver_is_described_and_cannot_be_stopped(tmp_path: P
     assert "Nobody drives 'tiny'" in text
 
 
+def test_a_cluster_that_does_not_answer_is_said_in_one_line(tmp_path: Path) -> None:
+    code, text = call(status.main, "--output", tmp_path, "--address", "127.0.0.1:1")
+    assert (code, text.count("\n")) == (2, 1)
+    assert "No Ray cluster answers at '127.0.0.1:1'" in text
+
+
 @pytest.mark.parametrize("program", [status.main, cancel.main])
 def test_an_unknown_sweep_or_store_is_refused_in_one_line(program: object, tmp_path: Path) -> None:
     code, text = call(program, "tiny", "--output", tmp_path)  # type: ignore[arg-type]
