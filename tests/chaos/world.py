@@ -27,6 +27,8 @@ class World:
 
     Attributes
     ----------
+    folder
+        Of logs.
     variables
         What nodes and drivers have in their environment.
     nodes
@@ -42,7 +44,7 @@ class World:
     storage = f"s3://{BUCKET}/trials"
 
     def __init__(self, folder: Path, *, s3: S3Server, postgres: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self.postgres = postgres
         self._mlflow: subprocess.Popen[bytes] | None = None
         self._s3 = s3
@@ -77,7 +79,7 @@ class World:
             *("--port", str(self._mlflow_port), "--workers", "1"),
             *("--artifacts-destination", f"s3://{BUCKET}/mlflow"),
         ]
-        with (self._folder / "mlflow.log").open("a") as printed:
+        with (self.folder / "mlflow.log").open("a") as printed:
             self._mlflow = subprocess.Popen(
                 command,
                 env=os.environ | self.variables | {"MLFLOW_BACKEND_STORE_URI": self.postgres},
@@ -87,7 +89,7 @@ class World:
             )
         deadline = time.monotonic() + 120
         while not answers(self._mlflow_port):
-            assert self._mlflow.poll() is None, (self._folder / "mlflow.log").read_text()
+            assert self._mlflow.poll() is None, (self.folder / "mlflow.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.2)
 

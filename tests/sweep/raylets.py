@@ -34,9 +34,11 @@ class Nodes:
         self.address = f"127.0.0.1:{self._port}"
         self.head = self._start_head()
 
-    def add(self, *, cpus: int = 1, drain_seconds: int = 0) -> subprocess.Popen[bytes]:
+    def add(
+        self, *, cpus: int = 1, drain_seconds: int = 0, **variables: str
+    ) -> subprocess.Popen[bytes]:
         """A node more. SIGTERM drains it first, for so long."""
-        variables = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(drain_seconds)}
+        variables["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"] = str(drain_seconds)
         return self._start("--address", self.address, cpus=cpus, **variables)
 
     def restart_head(self) -> None:
