@@ -54,7 +54,7 @@ def ordeal(
             driven.wait_for_progress(before)
             doc = str(FAULTS[name].__doc__)
             yield f"| {doc} | {time.monotonic() - start:.0f} |"
-        code = driven.end(seconds=600)
+        code = driven.end(seconds=1800)
         assert code == 0, driven.log
         _check(driven, its, expected)
     yield f"Nothing lost, doubled, left or bent: {driven.num_trials} trials."
@@ -63,7 +63,7 @@ def ordeal(
 def _undisturbed(output: Path, num_seeds: int) -> str:
     """The table of the sweep on this machine alone, with files for stores."""
     arguments = ("--output", output, "--address", "local", "--seeds", str(num_seeds))
-    code, text = run("tests.chaos.sweep", *arguments, timeout=600)
+    code, text = run("tests.chaos.sweep", *arguments, timeout=1800)
     assert code == 0, text
     return _table(output)
 
