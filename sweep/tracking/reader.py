@@ -18,6 +18,9 @@ from sweep.tracking.plan import Plan
 from sweep.tracking.results import FinishedTrial, SweepResults
 
 PARENT_TAG = "mlflow.parentRunId"
+HAS_NO_PARENT = f"tags.`{PARENT_TAG}` IS NULL"
+"""Of MLflow's filters: a sweep's own run, among thousands of trials."""
+
 PLAN_FILE = "plan.json"
 
 
@@ -114,8 +117,8 @@ def _parents(client: MlflowClient, experiment_id: str) -> list[Run]:
     """The sweeps' own runs, the last to end first; one that runs now before all."""
     parents = [
         run
-        for run in search_runs(client, experiment_id, "")
-        if PARENT_TAG not in run.data.tags and metrics.TAG_SWEEP in run.data.tags
+        for run in search_runs(client, experiment_id, HAS_NO_PARENT)
+        if metrics.TAG_SWEEP in run.data.tags
     ]
     return sorted(parents, key=lambda run: run.info.end_time or math.inf, reverse=True)
 

@@ -33,7 +33,7 @@ from sweep.tracking.command import command_line
 from sweep.tracking.connect import STORE_ERRORS, cannot_be_used, first_line, search_runs
 from sweep.tracking.names import short_name, values_name
 from sweep.tracking.plan import Plan
-from sweep.tracking.reader import PARENT_TAG, PLAN_FILE, read_sweep
+from sweep.tracking.reader import HAS_NO_PARENT, PARENT_TAG, PLAN_FILE, read_sweep
 from sweep.tracking.results import SweepResults
 from sweep.tracking.rows import EpochRow
 from sweep.tracking.store import DamagedCheckpointError, TrialStore
@@ -182,10 +182,10 @@ class SweepRuns:
 
     def _find_or_create_parent(self) -> str:
         sweep_id = self._tags[metrics.TAG_SWEEP_ID]
-        own = f"tags.`{metrics.TAG_SWEEP_ID}` = '{sweep_id}'"
-        for run in search_runs(self._client, self._experiment_id, own):
-            if PARENT_TAG not in run.data.tags:
-                return str(run.info.run_id)
+        own = f"tags.`{metrics.TAG_SWEEP_ID}` = '{sweep_id}' and {HAS_NO_PARENT}"
+        found = search_runs(self._client, self._experiment_id, own)
+        if found:
+            return str(found[0].info.run_id)
         tags = {**self._tags, MLFLOW_RUN_NAME: self._plan.title}
         run = self._client.create_run(self._experiment_id, tags=tags)
         return str(run.info.run_id)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 from pyarrow import fs
 
 from tests.ports import answers, free_port
@@ -92,6 +93,12 @@ class World:
             assert self._mlflow.poll() is None, (self.folder / "mlflow.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.2)
+
+    def mlflow_processes(self) -> list[psutil.Process]:
+        """Of the server."""
+        assert self._mlflow is not None
+        process = psutil.Process(self._mlflow.pid)
+        return [process, *process.children(recursive=True)]
 
     def stop_mlflow(self) -> None:
         """At once, as a machine that is switched off."""
