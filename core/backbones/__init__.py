@@ -1,6 +1,6 @@
 """F's trunks: from images to a vector of pooled features."""
 
-from core.backbones._build import build_trunk, check_backbone, check_trunk, trunk_of
+from core.backbones._build import build_trunk, check_backbone, check_maps, check_trunk, trunk_of
 from core.backbones._compile import compile_trunk
 from core.backbones._conv import ConvTrunk
 from core.backbones._freeze import freeze_stages, keep_frozen
@@ -19,6 +19,7 @@ __all__ = [
     "Trunk",
     "build_trunk",
     "check_backbone",
+    "check_maps",
     "check_trunk",
     "compile_trunk",
     "forward_in_parts",
