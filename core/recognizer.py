@@ -18,6 +18,10 @@ class Recognition(NamedTuple):
     probabilities_BK: Tensor
     """Of the classes, adding up to 1."""
 
+    quantized_probabilities_BK: Tensor | None = None
+    """The same with the last layer fed the levels' numbers instead of float features; None for a
+    method whose last layer sees levels anyway, and for one without levels."""
+
 
 class Recognizer(nn.Module, ABC):
     """A network with all weights of a run, which evaluation asks for levels and classes.
@@ -31,6 +35,9 @@ class Recognizer(nn.Module, ABC):
 
     num_levels: int | None = None
     """2^r; None without levels."""
+
+    is_quantized_after_training: bool = False
+    """Whether `recognize` also gives `quantized_probabilities_BK`."""
 
     @abstractmethod
     def recognize(self, images_BCHW: Tensor) -> Recognition:

@@ -64,7 +64,7 @@ class EpochEnd:
     """For fixing a range to quantize in; not to learn from."""
 
     timer: Timer
-    """For the parts "network" and "tree"."""
+    """For the parts "network" and "tree", and "validation" for passes over minival."""
 
 
 class Method(ABC):

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from core.config.options._base import MethodOptions
+from core.config.options._calibrated import CalibratedOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
 
-__all__ = ["OPTIONS", "IntersectionOptions", "JigsawOptions", "MethodOptions"]
+__all__ = ["OPTIONS", "CalibratedOptions", "IntersectionOptions", "JigsawOptions", "MethodOptions"]
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {"intersection": IntersectionOptions, "jigsaw": JigsawOptions}
