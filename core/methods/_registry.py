@@ -8,10 +8,11 @@ import torch
 from core.config import TrainConfig
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
+from core.methods.sdt import SDT
 from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
-    {"intersection": Intersection, "jigsaw": Jigsaw}
+    {"intersection": Intersection, "jigsaw": Jigsaw, "sdt": SDT}
 )
 """By the name in `TrainConfig.method`; `core.config.options.OPTIONS` has the options of each."""
 

@@ -7,10 +7,18 @@ from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
+from core.config.options._sdt import SDTOptions
 
-__all__ = ["OPTIONS", "CalibratedOptions", "IntersectionOptions", "JigsawOptions", "MethodOptions"]
+__all__ = [
+    "OPTIONS",
+    "CalibratedOptions",
+    "IntersectionOptions",
+    "JigsawOptions",
+    "MethodOptions",
+    "SDTOptions",
+]
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
-    {"intersection": IntersectionOptions, "jigsaw": JigsawOptions}
+    {"intersection": IntersectionOptions, "jigsaw": JigsawOptions, "sdt": SDTOptions}
 )
 """`core.methods` has the method of each name; a test holds the two together."""
