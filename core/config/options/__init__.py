@@ -7,6 +7,7 @@ from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
+from core.config.options._quantized_dt import QuantizedDTOptions
 from core.config.options._sdt import SDTOptions
 
 __all__ = [
@@ -15,10 +16,16 @@ __all__ = [
     "IntersectionOptions",
     "JigsawOptions",
     "MethodOptions",
+    "QuantizedDTOptions",
     "SDTOptions",
 ]
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
-    {"intersection": IntersectionOptions, "jigsaw": JigsawOptions, "sdt": SDTOptions}
+    {
+        "intersection": IntersectionOptions,
+        "jigsaw": JigsawOptions,
+        "quantized_dt": QuantizedDTOptions,
+        "sdt": SDTOptions,
+    }
 )
 """`core.methods` has the method of each name; a test holds the two together."""

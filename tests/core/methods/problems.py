@@ -21,11 +21,17 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 0.01,
         "jigsaw.pieces_per_side": [4, 2, 2],
     },
+    "quantized_dt": {
+        "trunk": "conv",
+        "quantized_dt.min_samples": 16,
+        "quantized_dt.delta": 0.1,
+        "quantized_dt.max_leaves": 16,
+    },
     "sdt": {"trunk": "conv", "sdt.depth": 4, "sdt.tree_learning_rate": 0.2},
 }
 """What a method needs beside `small_config`. A new method adds a line."""
 
-EPOCHS_TO_OVERFIT = {"intersection": 25, "jigsaw": 5, "sdt": 40}
+EPOCHS_TO_OVERFIT = {"intersection": 25, "jigsaw": 5, "quantized_dt": 40, "sdt": 40}
 """How long a method takes to learn 64 images by heart."""
 
 
