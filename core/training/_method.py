@@ -115,6 +115,23 @@ class Method(ABC):
             If the config does not suit, or first weights cannot be loaded.
         """
 
+    @classmethod
+    def build_model(cls, config: TrainConfig, *, in_channels: int, num_classes: int) -> Recognizer:
+        """Make the network of a config for trained weights that are loaded next.
+
+        First weights are not read, so neither their file nor a hub needs to be there. A network
+        that grew takes its shape from the weights, in its own `load_state_dict`.
+
+        Raises
+        ------
+        ConfigError
+            If the config does not suit.
+        """
+        bare = config.replace({"weights": None, "weights_sha256": None})
+        return cls.create(
+            bare, in_channels=in_channels, num_classes=num_classes, device=torch.device("cpu")
+        ).model
+
     @abstractmethod
     def step(self, batch: Batch, at: Step) -> Mapping[str, float]:
         """Learn from a batch.
