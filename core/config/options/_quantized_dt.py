@@ -51,6 +51,12 @@ class QuantizedDTOptions(MethodOptions):
     balance_weight: float = 0.1
     """Of "full": weight of the penalty on tests that send most samples one way."""
 
+    tree_learning_rate: float = 0.01
+    """Of "full": SGD step size of the tree, as in `SDTOptions`. A growing tree has the config's."""
+
+    tree_momentum: float = 0.5
+    """Of "full": SGD momentum of the tree, as in `SDTOptions`."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         name = self.method
@@ -71,6 +77,17 @@ class QuantizedDTOptions(MethodOptions):
             self.balance_weight >= 0,
             f"`{name}.balance_weight` must be at least 0",
             self.balance_weight,
+        )
+
+        require(
+            self.tree_learning_rate > 0,
+            f"`{name}.tree_learning_rate` must be above 0",
+            self.tree_learning_rate,
+        )
+        require(
+            0 <= self.tree_momentum < 1,
+            f"`{name}.tree_momentum` must lie in [0, 1)",
+            self.tree_momentum,
         )
 
     @property

@@ -15,6 +15,7 @@ from core.config import TrainConfig
 from core.config.options import QuantizedDTOptions
 from core.data.loader import Batch
 from core.distributed import sum_gradients, sum_over_workers
+from core.methods.quantized_dt._full import FullTree
 from core.methods.quantized_dt._growth import Growth
 from core.methods.quantized_dt._model import QuantizedDTModel
 from core.methods.quantized_dt._stamps import StampTree
@@ -27,8 +28,9 @@ TREE_FILE = "stamps.json"
 class QuantizedDT(Method):
     """F, q and a tree, trained by the tree's cross-entropy alone: no G, no sparsity, no S'.
 
-    A growing tree counts the batch's levels and splits before the batch's loss is taken. The tree's
-    parameters have the config's step size, and no weight decay, which would pull thresholds to 0.
+    A growing tree counts the batch's levels and splits before the batch's loss is taken. It has the
+    config's step size and momentum, a full one its own. Neither has weight decay, which would pull
+    thresholds to 0.
 
     Parameters
     ----------
@@ -66,15 +68,18 @@ class QuantizedDT(Method):
             )
         model = share_batch_statistics(model, device).to(device)
         tree = {"params": list(model.tree.parameters()), "scale": 1.0, "weight_decay": 0.0}
-        groups = [*model.extractor_parameter_groups(config), tree]
         growth = None
-        if isinstance(model.tree, StampTree):
+        if isinstance(model.tree, FullTree):
+            tree["scale"] = options.tree_learning_rate / config.learning_rate
+            tree["momentum"] = options.tree_momentum
+        else:
             growth = Growth(
                 options,
                 num_features=config.feature_dim,
                 num_levels=config.num_levels,
                 num_classes=num_classes,
             )
+        groups = [*model.extractor_parameter_groups(config), tree]
         return cls(config, model, {"all": sgd(config, groups)}, growth)
 
     def start_epoch(self, epoch: int) -> None:

