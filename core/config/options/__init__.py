@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.config.options._ant import ANTOptions
 from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
 from core.config.options._intersection import IntersectionOptions
@@ -12,6 +13,7 @@ from core.config.options._sdt import SDTOptions
 
 __all__ = [
     "OPTIONS",
+    "ANTOptions",
     "CalibratedOptions",
     "IntersectionOptions",
     "JigsawOptions",
@@ -22,6 +24,7 @@ __all__ = [
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
+        "ant": ANTOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
         "quantized_dt": QuantizedDTOptions,
