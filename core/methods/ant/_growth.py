@@ -158,7 +158,8 @@ class Growth:
         self._trial, self._split = Trial(**values["trial"]), Trial(**values["split"])
         self._solver = None
         if values["solver"] is not None:
-            self._solver = model.tree.fresh_solver()
+            with torch.random.fork_rng(devices=[]):
+                self._solver = model.tree.fresh_solver().to(model.tree.children_M2.device)
             self._solver.load_state_dict(values["solver"])
         model.tree.grow_like(values["children"])
         model.learning = self._parts(model) if self.phase in _NUM_CHILDREN else None

@@ -111,7 +111,9 @@ class NeuralTree(nn.Module):
     def grow_like(self, children_M2: Tensor) -> None:
         """Take another tree's shape; parts that both have stay, others are fresh."""
         rows = children_M2.tolist()
-        self._take_shape([tuple(child for child in row if child != NO_CHILD) for row in rows])
+        # What fresh parts draw is overwritten, so the global generator is to stay as it is.
+        with torch.random.fork_rng(devices=[]):
+            self._take_shape([tuple(child for child in row if child != NO_CHILD) for row in rows])
 
     @contextmanager
     def learning(self, parts: list[nn.Module]) -> Iterator[None]:
