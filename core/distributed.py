@@ -40,6 +40,18 @@ def global_max(x: Tensor) -> Tensor:
     return cast(Tensor, _GlobalMax.apply(x))
 
 
+def global_sum(x: Tensor) -> Tensor:
+    """Elementwise sum of a tensor over all workers.
+
+    The gradient is that of a single process whose loss is the sum of all workers' losses: what each
+    worker's loss says of the sum is added up, and every addend gets it. A term that all workers
+    compute alike from such a sum is therefore to be divided by their number.
+    """
+    if world_size() == 1:
+        return x
+    return cast(Tensor, _GlobalSum.apply(x))
+
+
 def sum_over_workers(value: Tensor) -> Tensor:
     """Sum of a tensor over all workers, without gradient."""
     if world_size() == 1:
@@ -64,6 +76,20 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 def _is_active() -> bool:
     return dist.is_available() and dist.is_initialized()
+
+
+class _GlobalSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grad_outputs: Tensor) -> Tensor:
+        gradient = grad_outputs[0].clone()
+        dist.all_reduce(gradient)
+        return gradient
 
 
 class _GlobalMax(torch.autograd.Function):

@@ -23,8 +23,16 @@ class Evaluation:
     test_tree_accuracy: float | None
     """None for a method without a tree."""
 
+    minival_quantized_accuracy: float | None
+    test_quantized_accuracy: float | None
+    """With the last layer fed levels instead of float features; None for a method that is quantized
+    in training, whose last layer is fed levels anyway, and for one without levels."""
+
     zero_share: float | None
     """Share of test levels that are 0; None for a method without levels."""
+
+    used_levels: float | None
+    """Mean number of levels that a feature takes on test; None for a method without levels."""
 
     fidelity: Fidelity | None
     """d_D(F) on test, with each attribute's feature also chosen on minival (`heldout`); None for a
@@ -79,7 +87,10 @@ def evaluate(
         minival_tree_accuracy=_tree_accuracy(tree, minival.levels_ND, dataset.minival),
         test_accuracy=accuracy(test.probabilities_NK, dataset.test.labels_N),
         test_tree_accuracy=_tree_accuracy(tree, levels_ND, dataset.test),
+        minival_quantized_accuracy=_quantized_accuracy(minival, dataset.minival),
+        test_quantized_accuracy=_quantized_accuracy(test, dataset.test),
         zero_share=None if levels_ND is None else float(np.mean(levels_ND == 0)),
+        used_levels=None if levels_ND is None else _used_levels(levels_ND),
         fidelity=_fidelity(model, dataset, minival, test),
     )
 
@@ -90,6 +101,16 @@ def _tree_accuracy(
     if tree is None or levels_ND is None:
         return None
     return accuracy(tree.predict(levels_ND), split.labels_N)
+
+
+def _quantized_accuracy(outputs: SplitOutputs, split: Split) -> float | None:
+    probabilities_NK = outputs.quantized_probabilities_NK
+    return None if probabilities_NK is None else accuracy(probabilities_NK, split.labels_N)
+
+
+def _used_levels(levels_ND: npt.NDArray[np.uint8]) -> float:
+    sorted_ND = np.sort(levels_ND, axis=0)
+    return float(np.mean(1 + np.count_nonzero(np.diff(sorted_ND, axis=0), axis=0)))
 
 
 def _fidelity(

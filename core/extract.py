@@ -85,9 +85,9 @@ def extract_pictures(
     out
         The Parquet file. It appears when it is whole. Columns: file (path relative to `folder`),
         levels (list of uint8), one bool column for each attribute that has a match, by its name
-        (without any: attributes, b(v) as a list of bool), net_class, net_probability, tree_class,
-        tree_probability, reason. An attribute called as one of these has "attribute " before its
-        name.
+        (without any: attributes, b(v) as a list of bool), net_class, net_probability; and, of a
+        method with a tree, tree_class, tree_probability, reason. An attribute called as one of
+        these has "attribute " before its name.
     folder
         All files lie below it.
     batch_size
@@ -114,8 +114,9 @@ def extract_pictures(
     schema = _schema(extractor)
     group_rows = _GROUP_ROWS
     if not extractor.matched_attribute_names():
-        config = extractor.trained_.config
-        group_rows = min(group_rows, _GROUP_BITS // (2 * config.feature_dim * config.num_levels))
+        trained = extractor.trained_
+        bits = 2 * trained.num_features * trained.config.num_levels
+        group_rows = min(group_rows, _GROUP_BITS // bits)
     partial = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with pq.ParquetWriter(partial, schema) as writer:
@@ -210,6 +211,11 @@ def _read_and_extract(
 def _schema(extractor: AttributeExtractor) -> pa.Schema:
     names = _attribute_columns(extractor)
     attributes = [(name, pa.bool_()) for name in names] or [("attributes", pa.list_(pa.bool_()))]
+    of_tree = [
+        ("tree_class", pa.string()),
+        ("tree_probability", pa.float64()),
+        ("reason", pa.string()),
+    ]
     return pa.schema(
         [
             ("file", pa.string()),
@@ -217,9 +223,7 @@ def _schema(extractor: AttributeExtractor) -> pa.Schema:
             *attributes,
             ("net_class", pa.string()),
             ("net_probability", pa.float64()),
-            ("tree_class", pa.string()),
-            ("tree_probability", pa.float64()),
-            ("reason", pa.string()),
+            *(() if extractor.trained_.tree is None else of_tree),
         ]
     )
 
@@ -243,6 +247,8 @@ def _record_batch(
     classes = [str(value) for value in trained.classes]
     predictions: list[pa.Array] = []
     for probabilities_NK in (said.probabilities_NK, said.tree_probabilities_NK):
+        if probabilities_NK is None:
+            continue
         top_N = probabilities_NK.argmax(axis=1)
         predictions.append(pa.array([classes[top] for top in top_N]))
         predictions.append(pa.array(probabilities_NK[np.arange(len(top_N)), top_N]))
@@ -251,7 +257,7 @@ def _record_batch(
         _lists(said.levels_ND),
         *attributes,
         *predictions,
-        pa.array(said.reasons),
+        *(() if said.reasons is None else (pa.array(said.reasons),)),
     ]
     return pa.record_batch(columns, schema=schema)
 
@@ -265,8 +271,8 @@ def _lists(table: npt.NDArray[Any]) -> pa.ListArray:
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="python -m core.extract",
-        description="Write levels, attributes, classes and the tree's reason for every picture in "
-        "a folder, as a Parquet table.",
+        description="Write levels, attributes, classes and, where there is a tree, its reason for "
+        "every picture in a folder, as a Parquet table.",
         epilog="example: python -m core.extract artifacts pictures --output features.parquet. "
         "Exit code: 0, 1 if a picture could not be read (the others are written), 2 for a refusal.",
         allow_abbrev=False,

@@ -1,4 +1,4 @@
-"""F, q and G as one module.
+"""F alone, and F, q and G as one module.
 
 Shape letters: B samples, C channels, H height, W width, D trunk features, N features, K classes.
 """
@@ -24,8 +24,10 @@ class Prediction(NamedTuple):
     """G's output before the softmax."""
 
 
-class IntersectionModel(Recognizer):
-    """H_net = G o q o F (section 5).
+class FeatureNetwork(Recognizer):
+    """F: a trunk, and the projection of its pooled features to N. What all rows with F share.
+
+    What stands on top is for the subclass: a quantizer that trains with it, or one that does not.
 
     Parameters
     ----------
@@ -43,12 +45,6 @@ class IntersectionModel(Recognizer):
     ConfigError, DataError
         If the trunk cannot be built, frozen or compiled as the config says, or its weights cannot
         be loaded.
-
-    Examples
-    --------
-    >>> model = IntersectionModel(TrainConfig(feature_dim=8), in_channels=1, num_classes=10)
-    >>> model(torch.rand(4, 1, 8, 8)).logits_BK.shape
-    torch.Size([4, 10])
     """
 
     def __init__(
@@ -61,7 +57,7 @@ class IntersectionModel(Recognizer):
     ) -> None:
         super().__init__()
         self.feature_dim: int = config.feature_dim
-        self.num_levels = config.num_levels
+        self.num_levels: int = config.num_levels
         self.num_classes = num_classes
         self.precision = config.precision
         self.accumulation_steps = config.accumulation_steps
@@ -76,12 +72,6 @@ class IntersectionModel(Recognizer):
             else nn.LayerNorm(config.feature_dim),
             nn.ReLU() if config.feature_activation == "relu" else nn.Identity(),
         )
-        self.quantizer = UniformQuantizer(config.num_bits, config.quantizer_range)
-        self.classifier = nn.Sequential(
-            nn.Linear(config.feature_dim, config.hidden_dim),
-            nn.Mish(),
-            nn.Linear(config.hidden_dim, num_classes),
-        )
 
     def features(self, images_BCHW: Tensor) -> Tensor:
         """F(x): real-valued features (B, N), float32. Images are uint8, or floats in [0, 1]."""
@@ -95,25 +85,6 @@ class IntersectionModel(Recognizer):
                 trunk_features_BD = self.trunk(x_BCHW)
             features_BN: Tensor = self.projection(trunk_features_BD)
         return features_BN.float()
-
-    def levels(self, images_BCHW: Tensor) -> Tensor:
-        """F_q(x) = q(F(x)), shape (B, N)."""
-        levels_BN: Tensor = self.quantizer(self.features(images_BCHW))
-        return levels_BN
-
-    def classify(self, levels_BN: Tensor) -> Tensor:
-        """G's logits (B, K). Its input is the levels scaled to [0, 1]."""
-        logits_BK: Tensor = self.classifier(levels_BN / (self.quantizer.num_levels - 1))
-        return logits_BK
-
-    def forward(self, images_BCHW: Tensor) -> Prediction:
-        levels_BN = self.levels(images_BCHW)
-        return Prediction(levels_BN, self.classify(levels_BN))
-
-    def recognize(self, images_BCHW: Tensor) -> Recognition:
-        """Levels in a float dtype, and the softmax of G's logits."""
-        levels_BN, logits_BK = self(images_BCHW)
-        return Recognition(levels_BN, logits_BK.softmax(1))
 
     def train(self, mode: bool = True) -> Self:
         """Set training or evaluation mode; the trunk's frozen stages stay in evaluation mode."""
@@ -134,6 +105,64 @@ class IntersectionModel(Recognizer):
             {"params": trunk, "scale": config.trunk_learning_rate_scale},
             {"params": new, "scale": 1.0},
         ]
+
+
+class IntersectionModel(FeatureNetwork):
+    """H_net = G o q o F (section 5).
+
+    Parameters
+    ----------
+    config, in_channels, num_classes, load_weights
+        As in `FeatureNetwork`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `FeatureNetwork`.
+
+    Examples
+    --------
+    >>> model = IntersectionModel(TrainConfig(feature_dim=8), in_channels=1, num_classes=10)
+    >>> model(torch.rand(4, 1, 8, 8)).logits_BK.shape
+    torch.Size([4, 10])
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        in_channels: int,
+        num_classes: int,
+        load_weights: bool = True,
+    ) -> None:
+        super().__init__(
+            config, in_channels=in_channels, num_classes=num_classes, load_weights=load_weights
+        )
+        self.quantizer = UniformQuantizer(config.num_bits, config.quantizer_range)
+        self.classifier = nn.Sequential(
+            nn.Linear(config.feature_dim, config.hidden_dim),
+            nn.Mish(),
+            nn.Linear(config.hidden_dim, num_classes),
+        )
+
+    def levels(self, images_BCHW: Tensor) -> Tensor:
+        """F_q(x) = q(F(x)), shape (B, N)."""
+        levels_BN: Tensor = self.quantizer(self.features(images_BCHW))
+        return levels_BN
+
+    def classify(self, levels_BN: Tensor) -> Tensor:
+        """G's logits (B, K). Its input is the levels scaled to [0, 1]."""
+        logits_BK: Tensor = self.classifier(levels_BN / (self.quantizer.num_levels - 1))
+        return logits_BK
+
+    def forward(self, images_BCHW: Tensor) -> Prediction:
+        levels_BN = self.levels(images_BCHW)
+        return Prediction(levels_BN, self.classify(levels_BN))
+
+    def recognize(self, images_BCHW: Tensor) -> Recognition:
+        """Levels in a float dtype, and the softmax of G's logits."""
+        levels_BN, logits_BK = self(images_BCHW)
+        return Recognition(levels_BN, logits_BK.softmax(1))
 
 
 def normalize_images(images_BCHW: Tensor, *, channels_last: bool = False) -> Tensor:

@@ -30,6 +30,9 @@ class SplitOutputs:
 
     probabilities_NK: npt.NDArray[np.float32]
 
+    quantized_probabilities_NK: npt.NDArray[np.float32] | None = None
+    """Those of a last layer that is fed levels; None where it is anyway, and without levels."""
+
 
 def predict_split(model: Recognizer, split: Split) -> SplitOutputs:
     """Run the network over a split in evaluation mode; the mode is put back afterwards."""
@@ -52,23 +55,30 @@ def _predict(model: Recognizer, split: Split, *, rank: int, world_size: int) -> 
     if model.feature_dim is not None:
         levels_ND = torch.zeros(len(split), model.feature_dim, dtype=torch.uint8, device=device)
     probabilities_NK = torch.zeros(len(split), model.num_classes, device=device)
+    quantized_NK: torch.Tensor | None = None
+    if model.is_quantized_after_training:
+        quantized_NK = torch.zeros_like(probabilities_NK)
     was_training = model.training
     model.eval()
     with torch.inference_mode():
         for rows, images_BCHW in zip(mine, split.images.batches(mine), strict=True):
-            levels_BD, probabilities_BK = model.recognize(images_BCHW.to(device))
+            said = model.recognize(images_BCHW.to(device))
             chunk = slice(int(rows[0]), int(rows[-1]) + 1)
-            if levels_ND is not None and levels_BD is not None:
-                levels_ND[chunk] = levels_BD.to(torch.uint8)
-            probabilities_NK[chunk] = probabilities_BK
+            if levels_ND is not None and said.levels_BN is not None:
+                levels_ND[chunk] = said.levels_BN.to(torch.uint8)
+            probabilities_NK[chunk] = said.probabilities_BK
+            if quantized_NK is not None and said.quantized_probabilities_BK is not None:
+                quantized_NK[chunk] = said.quantized_probabilities_BK
     model.train(was_training)
     if world_size > 1:
         # All but one worker have 0 in a row, and adding that changes no bit.
         probabilities_NK = sum_over_workers(probabilities_NK)
         levels_ND = None if levels_ND is None else sum_over_workers(levels_ND)
+        quantized_NK = None if quantized_NK is None else sum_over_workers(quantized_NK)
     return SplitOutputs(
         levels_ND=None if levels_ND is None else levels_ND.cpu().numpy(),
         probabilities_NK=probabilities_NK.cpu().numpy(),
+        quantized_probabilities_NK=None if quantized_NK is None else quantized_NK.cpu().numpy(),
     )
 
 

@@ -4,6 +4,7 @@ Shape letters: B samples, C channels, H height, W width, N features, K classes.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -18,6 +19,10 @@ class Recognition(NamedTuple):
     probabilities_BK: Tensor
     """Of the classes, adding up to 1."""
 
+    quantized_probabilities_BK: Tensor | None = None
+    """The same with the last layer fed the levels' numbers instead of float features; None for a
+    method whose last layer sees levels anyway, and for one without levels."""
+
 
 class Recognizer(nn.Module, ABC):
     """A network with all weights of a run, which evaluation asks for levels and classes.
@@ -31,6 +36,16 @@ class Recognizer(nn.Module, ABC):
 
     num_levels: int | None = None
     """2^r; None without levels."""
+
+    is_quantized_after_training: bool = False
+    """Whether `recognize` also gives `quantized_probabilities_BK`."""
+
+    def grow_like(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the shape of the network that some weights are of.
+
+        Called before `load_state_dict` where there are weights and nothing else of a run. Only a
+        network that grows has anything to do.
+        """
 
     @abstractmethod
     def recognize(self, images_BCHW: Tensor) -> Recognition:

@@ -177,6 +177,22 @@ def check_backbone(config: TrainConfig) -> None:
     _check_architecture(config.trunk, config.trunk_norm, config.frozen_stages)
 
 
+def check_maps(config: TrainConfig) -> None:
+    """Refuse a config whose trunk has no maps, for a method that looks at them.
+
+    Raises
+    ------
+    ConfigError
+        If the trunk gives vectors alone, or could not be built.
+    """
+    if _has_maps(config.trunk, config.trunk_norm):
+        return
+    raise ConfigError(
+        f"`trunk` must have feature maps for the method {config.method!r}, but {config.trunk!r} "
+        "has none: use 'conv' or a timm model with stages."
+    )
+
+
 class _File:
     """A weights' file on its way into a trunk."""
 
@@ -230,6 +246,13 @@ def _build_on_timm(
     trunk = build(body)
     file.load(trunk)
     return trunk
+
+
+@functools.lru_cache
+def _has_maps(name: str, norm: TrunkNorm) -> bool:
+    with torch.device("meta"):
+        trunk, _ = build_trunk(name, in_channels=3, norm=norm)
+    return trunk.map_channels is not None
 
 
 @functools.lru_cache

@@ -5,7 +5,7 @@ Shape letters: B samples, C channels, H height, W width, D trunk features.
 
 import itertools
 
-from torch import nn
+from torch import Tensor, nn
 
 from core.backbones._trunk import Trunk
 from core.config import TrunkNorm
@@ -44,6 +44,17 @@ class ConvTrunk(Trunk, nn.Sequential):
             channels = out_channels
         super().__init__(*stages, nn.AdaptiveMaxPool2d(1), nn.Flatten())
         self.num_features = channels
+        self.map_channels = (widths[-2], widths[-1])
+
+    def maps(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps of the second and the third stage, a half and a quarter of the image's sides."""
+        layers = list(self)[:-2]
+        for layer in layers[:-_LAYERS_PER_STAGE]:
+            x_BCHW = layer(x_BCHW)
+        last_BCHW = x_BCHW
+        for layer in layers[-_LAYERS_PER_STAGE:]:
+            last_BCHW = layer(last_BCHW)
+        return x_BCHW, last_BCHW
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Parameters of the three stages."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.backbones._conv import norm_layer
-from core.backbones._timm import keep_pyramid, timm_stages
+from core.backbones._timm import intermediate_maps, keep_pyramid, timm_stages
 from core.backbones._trunk import Trunk
 from core.config import TrunkNorm
 
@@ -50,6 +50,7 @@ class PMGTrunk(Trunk):
         self.body = body
         self.branches = nn.ModuleList(_branch(width, norm) for width in channels)
         self.num_features = BRANCH_FEATURES * len(channels)
+        self.map_channels = (channels[-2], channels[-1])
 
     def vectors(self, x_BCHW: Tensor) -> list[Tensor]:
         """The vectors of the three stages, earliest first, each (B, 1024)."""
@@ -63,6 +64,14 @@ class PMGTrunk(Trunk):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return torch.cat(self.vectors(x_BCHW), dim=1)
+
+    def maps(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """The last two maps of the timm model; the branches have no part in them."""
+        return intermediate_maps(self.body, x_BCHW, self._indices[-2:])
+
+    def map_parameters(self) -> list[nn.Parameter]:
+        """Those of the timm model."""
+        return list(self.body.parameters())
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Parameters of the timm model by its coarse groups; the branches are none of them."""

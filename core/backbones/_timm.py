@@ -6,6 +6,7 @@ function.
 Shape letters: B samples, C channels, H height, W width, D trunk features.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from core.backbones._trunk import Trunk
 from core.errors import ConfigError, DataError
 
 PYRAMID_STAGES = 3
+_MAPS = 2
 
 
 class TimmTrunk(Trunk):
@@ -25,10 +27,31 @@ class TimmTrunk(Trunk):
         self.model = model
         self.name = name
         self.num_features = cast(Any, model).num_features
+        info: Sequence[dict[str, Any]] = getattr(model, "feature_info", ())
+        if hasattr(model, "forward_intermediates") and len(info) >= _MAPS:
+            self.map_channels = (info[-2]["num_chs"], info[-1]["num_chs"])
+            self._map_indices = [len(info) - 2, len(info) - 1]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         features: Tensor = self.model(x_BCHW)
         return features
+
+    def maps(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps of timm's last two stages; of a transformer, of its last two blocks."""
+        if self.map_channels is None:
+            return super().maps(x_BCHW)
+        return intermediate_maps(self.model, x_BCHW, self._map_indices)
+
+    def map_parameters(self) -> list[nn.Parameter]:
+        """All but those of layers behind the last map, such as a last norm."""
+        if self.map_channels is None:
+            return []
+        pruned = copy.deepcopy(self.model)
+        cast(Any, pruned).prune_intermediate_layers(
+            self._map_indices, prune_norm=True, prune_head=True
+        )
+        kept = {name for name, _ in pruned.named_parameters()}
+        return [parameter for name, parameter in self.model.named_parameters() if name in kept]
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Parameters by timm's coarse groups: the stem, then each stage."""
@@ -121,6 +144,16 @@ def keep_pyramid(model: nn.Module, name: str) -> tuple[list[int], list[int]]:
         list(range(len(info) - PYRAMID_STAGES, len(info))), prune_norm=True, prune_head=True
     )
     return indices, channels
+
+
+def intermediate_maps(
+    model: nn.Module, x_BCHW: Tensor, indices: list[int]
+) -> tuple[Tensor, Tensor]:
+    """Two of a timm model's feature maps."""
+    first_BCHW, second_BCHW = cast(Any, model).forward_intermediates(
+        x_BCHW, indices=indices, output_fmt="NCHW", intermediates_only=True
+    )
+    return first_BCHW, second_BCHW
 
 
 def timm_stages(model: nn.Module, name: str) -> list[list[nn.Parameter]]:

@@ -22,15 +22,15 @@ from sklearn.utils.validation import (
 )
 
 from core.config import TrainConfig
-from core.errors import ConfigError
+from core.errors import ConfigError, DataError
 from core.extractor._inputs import Images, VectorScaling, as_images
 from core.extractor._matches import attribute_matches, binarize, matched
 from core.extractor._reasons import explain_levels
 from core.extractor._trained import TrainedExtractor
 from core.extractor._training import as_split, train
 from core.fidelity import fidelity
-from core.model import IntersectionModel
 from core.predict import predict_split
+from core.recognizer import Recognizer
 from core.tree import DecisionTree
 
 _CONFIG_PARAMS = (
@@ -65,11 +65,11 @@ class Extraction:
     probabilities_NK: npt.NDArray[np.float64]
     """The network's class probabilities."""
 
-    tree_probabilities_NK: npt.NDArray[np.float64]
-    """The tree's."""
+    tree_probabilities_NK: npt.NDArray[np.float64] | None
+    """The tree's; None for a method without a tree."""
 
-    reasons: list[str]
-    """The tree's reason in words."""
+    reasons: list[str] | None
+    """The tree's reason in words; None without a tree."""
 
 
 class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -285,23 +285,36 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
         self.trained_.save(path)
 
     @property
-    def model_(self) -> IntersectionModel:
-        """F, q and G."""
+    def model_(self) -> Recognizer:
+        """F, q and G, or the network of another method."""
         return self.trained_.model
 
     @property
     def tree_(self) -> DecisionTree:
-        """T."""
-        return self.trained_.tree
+        """T.
+
+        Raises
+        ------
+        DataError
+            If the network was trained by a method without a tree.
+        """
+        tree = self.trained_.tree
+        if tree is None:
+            raise DataError(
+                f"The method {self.trained_.config.method!r} has no tree, so there are no reasons "
+                "and no predictions of a tree: use `predict`, or load a run of 'intersection'."
+            )
+        return tree
 
     def extract(self, X: Any) -> Extraction:
         """Everything about some samples, with one pass through the network."""
         levels_ND, probabilities_NK = self._outputs(X)
+        tree, matches = self.trained_.tree, self.trained_.matches
         return Extraction(
             levels_ND=levels_ND,
             probabilities_NK=probabilities_NK,
-            tree_probabilities_NK=self.tree_.predict(levels_ND),
-            reasons=explain_levels(self.tree_, levels_ND, self.trained_.matches),
+            tree_probabilities_NK=None if tree is None else tree.predict(levels_ND),
+            reasons=None if tree is None else explain_levels(tree, levels_ND, matches),
         )
 
     def transform(self, X: Any) -> npt.NDArray[np.uint8]:
@@ -379,7 +392,7 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of the columns of `transform`: "feature_0", ..."""
         check_is_fitted(self)
-        names = [f"feature_{index}" for index in range(self.trained_.config.feature_dim)]
+        names = [f"feature_{index}" for index in range(self.trained_.num_features)]
         return np.array(names, dtype=object)
 
     def __sklearn_tags__(self) -> Any:

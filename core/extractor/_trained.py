@@ -24,7 +24,7 @@ from core.config import TrainConfig
 from core.errors import DataError
 from core.extractor._inputs import ImageShape, VectorScaling
 from core.extractor._matches import AttributeMatch
-from core.model import IntersectionModel, build_model
+from core.recognizer import Recognizer
 from core.tree import DecisionTree, load_tree, save_tree
 
 VERSION = 1
@@ -33,17 +33,22 @@ VERSION = 1
 SETTINGS_FILE = "extractor.json"
 WEIGHTS_FILE = "weights.safetensors"
 TREE_FILE = "tree.json"
+CONFIG_FILE = "config.json"
+"""Every run leaves it, whatever its method."""
+
 _FILES = (SETTINGS_FILE, WEIGHTS_FILE, TREE_FILE)
 _KEYS = ("config", "input_shape", "classes", "matches", "scaling")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainedExtractor:
-    """F, q, G and T with all that is needed to run them on new samples and to name results."""
+    """A network with levels and its tree, with what it takes to run them and to name results."""
 
     config: TrainConfig
-    model: IntersectionModel
-    tree: DecisionTree
+    model: Recognizer
+
+    tree: DecisionTree | None
+    """T; None for a method without a tree, which then gives no reasons."""
 
     classes: npt.NDArray[Any]
     """(K,) What a prediction is called: class names, or the labels that `fit` was given."""
@@ -57,8 +62,13 @@ class TrainedExtractor:
     scaling: VectorScaling | None = None
     """Standardisation of vectors; None for images."""
 
+    @property
+    def num_features(self) -> int:
+        """N of the network's levels, which need not be the config's n."""
+        return _sizes(self.model)[0]
+
     def write(self, folder: Path) -> None:
-        """Write the three files into a folder that exists.
+        """Write the files into a folder that exists.
 
         Raises
         ------
@@ -73,12 +83,14 @@ class TrainedExtractor:
                 "classes": _pack_classes(self.classes),
                 "matches": [asdict(match) for match in self.matches],
                 "scaling": _pack_scaling(self.scaling),
+                "tree": self.tree is not None,
             },
             indent=2,
         )
         weights = {key: tensor.cpu().contiguous() for key, tensor in self._weights().items()}
         save_file(weights, folder / WEIGHTS_FILE)
-        save_tree(self.tree, folder / TREE_FILE)
+        if self.tree is not None:
+            save_tree(self.tree, folder / TREE_FILE)
         (folder / SETTINGS_FILE).write_text(settings)
 
     def save(self, path: Path | str) -> None:
@@ -114,14 +126,10 @@ class TrainedExtractor:
             together.
         """
         path = Path(path)
-        missing = [name for name in _FILES if not (path / name).is_file()]
-        if missing:
-            there = "is no folder" if not path.is_dir() else f"lacks {', '.join(missing)}"
-            raise DataError(
-                f"{str(path)!r} {there}: give a folder that `save` wrote, or a trial's artifacts, "
-                f"with {', '.join(_FILES)}."
-            )
-        values = _read_settings(path / SETTINGS_FILE)
+        # Methods bring timm, which takes seconds to import.
+        from core.methods import METHODS
+
+        values = _read_folder(path)
         try:
             config = TrainConfig.from_dict(values["config"])
             channels, height, width = (int(size) for size in values["input_shape"])
@@ -132,14 +140,14 @@ class TrainedExtractor:
             raise DataError(
                 f"{str(path / SETTINGS_FILE)!r} is not as `save` writes it: {error}"
             ) from error
-        model = build_model(
-            config, in_channels=channels, num_classes=len(classes), load_weights=False
+        model = METHODS[config.method].build_model(
+            config, in_channels=channels, num_classes=len(classes)
         )
         _load_weights(model, path / WEIGHTS_FILE)
         trained = cls(
             config=config,
             model=model.to(device).eval(),
-            tree=load_tree(path / TREE_FILE),
+            tree=load_tree(path / TREE_FILE) if _has_tree(values) else None,
             classes=classes,
             input_shape=(channels, height, width),
             matches=matches,
@@ -154,13 +162,15 @@ class TrainedExtractor:
 
     def _check_fit(self, path: Path) -> None:
         """Refuse a tree or matches of another network."""
-        sizes = (self.config.feature_dim, self.config.num_levels, len(self.classes))
-        of_tree = (self.tree.num_features, self.tree.num_levels, self.tree.num_classes)
-        if of_tree != sizes:
-            raise DataError(
-                f"The tree in {str(path)!r} must have the network's features, levels and classes, "
-                f"{sizes}, but has {of_tree}: the files come from different runs."
-            )
+        num_features, num_levels = _sizes(self.model)
+        sizes = (num_features, num_levels, len(self.classes))
+        if self.tree is not None:
+            of_tree = (self.tree.num_features, self.tree.num_levels, self.tree.num_classes)
+            if of_tree != sizes:
+                raise DataError(
+                    f"The tree in {str(path)!r} must have the network's features, levels and "
+                    f"classes, {sizes}, but has {of_tree}: the files come from different runs."
+                )
         for match in self.matches:
             if not (0 <= match.feature < sizes[0] and 0 <= match.level < sizes[1]):
                 raise DataError(
@@ -173,6 +183,46 @@ class TrainedExtractor:
                 f"{str(path / SETTINGS_FILE)!r} scales {len(self.scaling.mean_M)} features, but "
                 f"inputs have shape {self.input_shape}."
             )
+
+
+def _read_folder(path: Path) -> Mapping[str, Any]:
+    """The settings of a folder that has all of its files."""
+    missing = [name for name in _FILES if not (path / name).is_file()]
+    if SETTINGS_FILE in missing and (path / CONFIG_FILE).is_file():
+        raise DataError(
+            f"{str(path)!r} holds a run whose network has no levels, so there is nothing to "
+            f"extract (see `method` in {CONFIG_FILE}): give the folder of a method with levels."
+        )
+    if SETTINGS_FILE not in missing and TREE_FILE in missing:
+        if _has_tree(_read_settings(path / SETTINGS_FILE)):
+            raise _lacking(path, missing)
+        missing.remove(TREE_FILE)
+    if missing:
+        raise _lacking(path, missing)
+    return _read_settings(path / SETTINGS_FILE)
+
+
+def _lacking(path: Path, missing: list[str]) -> DataError:
+    there = "is no folder" if not path.is_dir() else f"lacks {', '.join(missing)}"
+    return DataError(
+        f"{str(path)!r} {there}: give a folder that `save` wrote, or a trial's artifacts, with "
+        f"{', '.join(_FILES)}."
+    )
+
+
+def _has_tree(settings: Mapping[str, Any]) -> bool:
+    # Folders of before there were methods without a tree do not say.
+    return bool(settings.get("tree", True))
+
+
+def _sizes(model: Recognizer) -> tuple[int, int]:
+    """Features and levels of a network that has them."""
+    if model.feature_dim is None or model.num_levels is None:
+        raise DataError(
+            f"A network must have levels to extract, but {type(model).__name__} has none: use one "
+            "of a method with levels."
+        )
+    return model.feature_dim, model.num_levels
 
 
 def _read_settings(file: Path) -> Mapping[str, Any]:
@@ -193,11 +243,12 @@ def _read_settings(file: Path) -> Mapping[str, Any]:
     return settings
 
 
-def _load_weights(model: IntersectionModel, file: Path) -> None:
+def _load_weights(model: Recognizer, file: Path) -> None:
     try:
         weights = load_file(file)
     except SafetensorError as error:
         raise DataError(f"{str(file)!r} is no safetensors file: {error}") from error
+    model.grow_like(weights)
     expected = model.state_dict()
     wrong = [f"{key} is missing" for key in expected if key not in weights]
     wrong += [f"{key} is not of this model" for key in weights if key not in expected]

@@ -10,8 +10,7 @@ from safetensors.torch import save_file
 from core.data import Dataset
 from core.evaluation import Evaluation
 from core.extractor._matches import attribute_matches
-from core.extractor._trained import WEIGHTS_FILE, TrainedExtractor
-from core.model import IntersectionModel
+from core.extractor._trained import CONFIG_FILE, WEIGHTS_FILE, TrainedExtractor
 from core.training import TrainState
 from core.tree import DecisionTree, draw_tree, to_text
 
@@ -24,7 +23,7 @@ def write_artifacts(
     """Write a run's config, weights, tree in three forms, attributes and its method's files.
 
     What the method or the data does not have is left out. `core.AttributeExtractor.load` reads the
-    folder of a run with levels and a tree.
+    folder of a run with levels.
 
     Parameters
     ----------
@@ -37,8 +36,8 @@ def write_artifacts(
     dataset
         Whose classes and attributes give the names.
     """
-    (folder / "config.json").write_text(json.dumps(state.config.to_dict(), indent=2))
-    if isinstance(state.model, IntersectionModel) and state.tree is not None:
+    (folder / CONFIG_FILE).write_text(json.dumps(state.config.to_dict(), indent=2))
+    if state.model.num_levels is not None:
         matches = evaluation.fidelity and attribute_matches(
             evaluation.fidelity, dataset.attribute_names
         )

@@ -6,12 +6,21 @@ from types import MappingProxyType
 import torch
 
 from core.config import TrainConfig
+from core.methods.ant import ANT
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
+from core.methods.quantized_dt import QuantizedDT
+from core.methods.sdt import SDT
 from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
-    {"intersection": Intersection, "jigsaw": Jigsaw}
+    {
+        "ant": ANT,
+        "intersection": Intersection,
+        "jigsaw": Jigsaw,
+        "quantized_dt": QuantizedDT,
+        "sdt": SDT,
+    }
 )
 """By the name in `TrainConfig.method`; `core.config.options.OPTIONS` has the options of each."""
 

@@ -64,7 +64,7 @@ class EpochEnd:
     """For fixing a range to quantize in; not to learn from."""
 
     timer: Timer
-    """For the parts "network" and "tree"."""
+    """For the parts "network" and "tree", and "validation" for passes over minival."""
 
 
 class Method(ABC):
@@ -114,6 +114,23 @@ class Method(ABC):
         ConfigError, DataError
             If the config does not suit, or first weights cannot be loaded.
         """
+
+    @classmethod
+    def build_model(cls, config: TrainConfig, *, in_channels: int, num_classes: int) -> Recognizer:
+        """Make the network of a config for trained weights that are loaded next.
+
+        First weights are not read, so neither their file nor a hub needs to be there. A network
+        that grew takes its shape from the weights (`Recognizer.grow_like`).
+
+        Raises
+        ------
+        ConfigError
+            If the config does not suit.
+        """
+        bare = config.replace({"weights": None, "weights_sha256": None})
+        return cls.create(
+            bare, in_channels=in_channels, num_classes=num_classes, device=torch.device("cpu")
+        ).model
 
     @abstractmethod
     def step(self, batch: Batch, at: Step) -> Mapping[str, float]:

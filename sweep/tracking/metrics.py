@@ -25,6 +25,7 @@ FIDELITY_SCORE = "fidelity_score"
 FIDELITY_FLOOR = "fidelity_floor"
 FIDELITY_HELDOUT = "fidelity_heldout"
 ZERO_SHARE = "zero_share"
+USED_LEVELS = "used_levels"
 TREE_DEPTH = "tree_depth"
 TREE_LEAVES = "tree_leaves"
 SECONDS_NETWORK = seconds("network")
@@ -54,6 +55,7 @@ EPOCH_METRICS = (
     FIDELITY_FLOOR,
     FIDELITY_HELDOUT,
     ZERO_SHARE,
+    USED_LEVELS,
     TREE_DEPTH,
     TREE_LEAVES,
     *SECONDS,

@@ -3,13 +3,32 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.config.options._ant import ANTOptions
 from core.config.options._base import MethodOptions
+from core.config.options._calibrated import CalibratedOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
+from core.config.options._quantized_dt import QuantizedDTOptions
+from core.config.options._sdt import SDTOptions
 
-__all__ = ["OPTIONS", "IntersectionOptions", "JigsawOptions", "MethodOptions"]
+__all__ = [
+    "OPTIONS",
+    "ANTOptions",
+    "CalibratedOptions",
+    "IntersectionOptions",
+    "JigsawOptions",
+    "MethodOptions",
+    "QuantizedDTOptions",
+    "SDTOptions",
+]
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
-    {"intersection": IntersectionOptions, "jigsaw": JigsawOptions}
+    {
+        "ant": ANTOptions,
+        "intersection": IntersectionOptions,
+        "jigsaw": JigsawOptions,
+        "quantized_dt": QuantizedDTOptions,
+        "sdt": SDTOptions,
+    }
 )
 """`core.methods` has the method of each name; a test holds the two together."""

@@ -14,6 +14,7 @@ from core.training import EpochResult, TrainState, fit
 from tests.core.small import small_config
 
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
+    "ant": {"trunk": "conv", "ant.learning_rate": 0.004, "ant.node_epochs": 2, "ant.holdout": 0.2},
     "intersection": {"trunk": "conv"},
     "jigsaw": {
         "trunk": "pmg:test_resnet",
@@ -21,11 +22,22 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 0.01,
         "jigsaw.pieces_per_side": [4, 2, 2],
     },
+    "quantized_dt": {
+        "trunk": "conv",
+        "quantized_dt.min_samples": 16,
+        "quantized_dt.delta": 0.1,
+        "quantized_dt.max_leaves": 16,
+    },
+    "sdt": {"trunk": "conv", "sdt.depth": 4, "sdt.tree_learning_rate": 0.2},
 }
 """What a method needs beside `small_config`. A new method adds a line."""
 
-EPOCHS_TO_OVERFIT = {"intersection": 25, "jigsaw": 5}
+EPOCHS_TO_OVERFIT = {"ant": 80, "intersection": 25, "jigsaw": 5, "quantized_dt": 40, "sdt": 40}
 """How long a method takes to learn 64 images by heart."""
+
+
+OVERFIT_ACCURACY: Mapping[str, float] = {"ant": 0.95, "sdt": 0.95}
+"""What share of them it must get right, where that is not 0.98."""
 
 
 def config_of(method: str, **changes: object) -> TrainConfig:

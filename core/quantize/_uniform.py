@@ -1,4 +1,4 @@
-"""The uniform quantizer of Alg. 2, with its straight-through gradients.
+"""The uniform quantizer that trains with the network, with straight-through gradients.
 
 Shape letters: B samples of a batch, N features.
 """
@@ -135,14 +135,45 @@ def quantize(features: Tensor, low: Tensor, high: Tensor, *, num_levels: int) ->
         Levels, same shape and dtype as `features`.
     """
     q_max = float(num_levels - 1)
+    scale, zero_point, is_constant = _steps(low, high, q_max)
+    levels = _round(_clip(zero_point + features / scale, q_max))
+    return torch.where(is_constant, torch.zeros_like(levels), levels)
+
+
+def dequantize(levels: Tensor, low: Tensor, high: Tensor, *, num_levels: int) -> Tensor:
+    """The number that stands for each level: Alg. 2, line 7, read backwards.
+
+    Parameters
+    ----------
+    levels
+        Whole numbers from 0 to 2^r - 1, in a float dtype.
+    low, high
+        The range that they were made with. Where its ends are equal, every level stands for it.
+    num_levels
+        2^r.
+
+    Returns
+    -------
+    Tensor
+        Same shape and dtype as `levels`.
+
+    Examples
+    --------
+    >>> dequantize(torch.tensor([0.0, 3.0]), torch.tensor(-1.0), torch.tensor(2.0), num_levels=4)
+    tensor([-1.,  2.])
+    """
+    scale, zero_point, is_constant = _steps(low, high, float(num_levels - 1))
+    return torch.where(is_constant, low.expand_as(levels), (levels - zero_point) * scale)
+
+
+def _steps(low: Tensor, high: Tensor, q_max: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Width of a level, the level of 0, and whether the range is a single number."""
     width = high - low
     is_constant = width <= 0
     # A tensor, since CUDA multiplies by the reciprocal of a number, which is not what a CPU gets.
     steps = torch.full_like(width, q_max)
     scale = torch.where(is_constant, torch.ones_like(width), width) / steps
-    zero_point = _round(_clip(-low / scale, q_max))
-    levels = _round(_clip(zero_point + features / scale, q_max))
-    return torch.where(is_constant, torch.zeros_like(levels), levels)
+    return scale, _round(_clip(-low / scale, q_max)), is_constant
 
 
 def _clip(x: Tensor, q_max: float) -> Tensor:
