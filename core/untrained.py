@@ -15,7 +15,7 @@ from core.data.loader import BatchStream
 from core.distributed import rank, world_size
 from core.errors import ConfigError
 from core.evaluation import Evaluation, evaluate
-from core.methods import create_state
+from core.methods import CalibratedRecognizer, calibration_split, create_state
 from core.recognizer import Recognizer
 
 
@@ -72,7 +72,8 @@ def untrained_model(
     """Make a network with its first weights, ready to be evaluated.
 
     The quantizer's range and the normalisations' statistics are taken from the first batches of the
-    first epoch, which the network sees in training mode. Statistics are plain means over these
+    first epoch, which the network sees in training mode; the range of what is quantized after
+    training is fixed as it would be there. Statistics are plain means over these
     batches: the running means of a training would still hold most of what they were set to. Stages
     that are frozen keep theirs. No weight changes.
 
@@ -103,11 +104,16 @@ def untrained_model(
         num_classes=dataset.num_classes,
         device=device,
     )
-    _calibrate(state.model, dataset.train, config, num_batches)
-    return state.model
+    model = state.model
+    _take_statistics(model, dataset.train, config, num_batches)
+    if isinstance(model, CalibratedRecognizer):
+        model.calibrate(calibration_split(config, dataset), batch_size=config.batch_size)
+    return model
 
 
-def _calibrate(model: Recognizer, train: Split, config: TrainConfig, num_batches: int) -> None:
+def _take_statistics(
+    model: Recognizer, train: Split, config: TrainConfig, num_batches: int
+) -> None:
     batches = BatchStream(
         train,
         batch_size=config.batch_size,
@@ -131,7 +137,12 @@ def _calibrate(model: Recognizer, train: Split, config: TrainConfig, num_batches
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(config.seed)
         for batch in islice(batches.epoch(0), num_batches):
-            model.recognize(batch.images_BCHW.to(device))
+            images_BCHW = batch.images_BCHW.to(device)
+            # Of what is quantized after training there is no range yet.
+            if isinstance(model, CalibratedRecognizer):
+                model.answer(images_BCHW)
+            else:
+                model.recognize(images_BCHW)
     for module, momentum in zip(normalisations, momenta, strict=True):
         module.momentum = momentum
     model.eval()

@@ -7,12 +7,13 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from core.config import TrainConfig
 from core.config.options import CalibratedOptions
 from core.data import Split
 from core.distributed import rank, sum_over_workers, world_size
@@ -112,13 +113,9 @@ class CalibratedMethod(Method):
 
     def end_epoch(self, at: EpochEnd) -> None:
         """Fix the range for the weights as they are now; there is no tree."""
-        options = self.config.method_options
-        if not isinstance(options, CalibratedOptions):
-            raise TypeError(f"Options of {options.method!r} do not say what to calibrate on.")
         with at.timer.part("validation"):
             self.model.calibrate(
-                at.train if options.calibrate == "train" else at.minival,
-                batch_size=self.config.batch_size,
+                calibration_split(self.config, at), batch_size=self.config.batch_size
             )
 
     def write_files(self, folder: Path) -> None:
@@ -126,3 +123,25 @@ class CalibratedMethod(Method):
         quantizer = self.model.quantizer
         values = {name: getattr(quantizer, name).item() for name in ("low", "high", "shift")}
         (folder / CALIBRATION_FILE).write_text(json.dumps(values, indent=2))
+
+
+class _Splits(Protocol):
+    @property
+    def train(self) -> Split: ...
+
+    @property
+    def minival(self) -> Split: ...
+
+
+def calibration_split(config: TrainConfig, splits: _Splits) -> Split:
+    """The split that a config says to fix the range on.
+
+    Raises
+    ------
+    TypeError
+        If its method is not quantized after training.
+    """
+    options = config.method_options
+    if not isinstance(options, CalibratedOptions):
+        raise TypeError(f"Options of {options.method!r} do not say what to calibrate on.")
+    return splits.train if options.calibrate == "train" else splits.minival

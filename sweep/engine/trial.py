@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from core.assessment import assess
 from core.config import TrainConfig
 from core.distributed import rank, world_size
 from core.evaluation import Evaluation, evaluate
@@ -78,6 +79,7 @@ class TrialRun:
             device=device,
         )
         self._rows: list[EpochRow] = []
+        self._assessment: dict[str, float] = {}
         self._num_sent = 0
         self._last_checkpoint = time.monotonic()
         self._notes: list[str] = []
@@ -85,6 +87,7 @@ class TrialRun:
         if checkpoint is not None:
             self._state.load_state_dict(checkpoint["state"])
             self._rows = [EpochRow.from_plain(row) for row in checkpoint["rows"]]
+            self._assessment = checkpoint.get("assessment", {})  # an earlier release has none
         self._epochs = fit(self._state, self._dataset, after_batch=self._after_batch)
 
     def advance(self) -> TrialReport:
@@ -97,8 +100,8 @@ class TrialRun:
         for result in self._epochs:
             evaluation = self._take(result)
             now = time.monotonic()
-            if result.is_last and rank() == 0:
-                self._write_artifacts(evaluation)
+            if result.is_last:
+                self._finish(evaluation)
             least = min(self._settings.report_seconds, self._settings.placement.checkpoint_seconds)
             if result.is_last or self._is_due(least):
                 self._save()
@@ -156,6 +159,7 @@ class TrialRun:
                     "state": self._state.state_dict(),
                     "rows": [row.to_plain() for row in self._rows],
                     "final": self._final(),
+                    "assessment": self._assessment,
                 }
             )
         self._last_checkpoint = time.monotonic()
@@ -173,11 +177,23 @@ class TrialRun:
                 for key, value in row.values.items()
                 if not metrics.is_system(key)
             },
+            **self._assessment,
             metrics.REPORTED_EPOCH: float(row.epoch),
             metrics.TRAIN_SECONDS: sum(
                 row.values.get(key, 0.0) for row in self._rows for key in metrics.SECONDS
             ),
         }
+
+    def _finish(self, evaluation: Evaluation) -> None:
+        """Compute what is computed once a run, and write its artifacts."""
+        config = self._state.config
+        device = next(self._state.model.parameters()).device
+        assessment = assess(
+            config, self._state.model, self._dataset, evaluation, device=device
+        ).scalars()
+        self._assessment = {metrics.final(name): value for name, value in assessment.items()}
+        if rank() == 0:
+            self._write_artifacts(evaluation)
 
     def _write_artifacts(self, evaluation: Evaluation) -> None:
         with tempfile.TemporaryDirectory() as folder:

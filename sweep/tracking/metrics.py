@@ -66,6 +66,17 @@ REPORTED_EPOCH = "final/epoch"
 TRAIN_SECONDS = "final/train_seconds"
 
 
+ASSESSMENT = (
+    *("gain", "heldout_gain", "untrained_score", "untrained_heldout"),
+    *("one_to_one", "distinct_features", "coalition_f1", "coalition_size"),
+    *("chance_corrected_f1", "matthews_correlation", "class_independence", "within_class_gain"),
+    *("counterfactual_switch", "sldd_alignment", "shuffled_score", "shuffled_heldout"),
+    *("shuffled_within_classes_score", "shuffled_within_classes_heldout"),
+    *("class_detector_score", "class_detector_heldout", "probe_f1", "stump_f1"),
+)
+"""Of a finished run alone: `core.assessment.Assessment.scalars`."""
+
+
 def final(key: str) -> str:
     """The key of a metric's value at the reported epoch, which early stopping may set back."""
     return f"final/{key}"
@@ -83,6 +94,9 @@ def is_final(key: str) -> bool:
 
 OBJECTIVE_METRICS = (MINIVAL_ACCURACY, FIDELITY_SCORE)
 """What a search may maximise."""
+
+ASSESSMENT_METRICS = tuple(final(name) for name in ASSESSMENT)
+"""Those that data and method have are logged once, at a trial's end."""
 
 FINAL_METRICS = (REPORTED_EPOCH, TRAIN_SECONDS, *(final(key) for key in EPOCH_METRICS))
 
