@@ -256,6 +256,7 @@ def _grow_together(rank: int, world_size: int, folder: str) -> None:
     torch.save(values, f"{folder}/{world_size}-{rank}.pt")
 
 
+@pytest.mark.slow
 def test_workers_grow_the_same_tree(tmp_path: Path) -> None:
     _grow_together(0, 1, str(tmp_path))
     in_workers(_grow_together, 2, str(tmp_path))
