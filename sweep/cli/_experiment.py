@@ -25,6 +25,17 @@ EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
 
 @dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Flags of one sweep file, beside those that all share. It names its data sets itself."""
+
+    add: Callable[[argparse.ArgumentParser], None]
+    """One of them has `datasets` as its destination."""
+
+    build: Callable[[TrainConfig, Sequence[int], argparse.Namespace], SweepSpec]
+    """As `Experiment.build`, with the flags; the base is that of the first data set."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One sweep file: what it runs and what it shows.
 
@@ -38,12 +49,15 @@ class Experiment:
         From what MLflow holds of the sweep to its tables, figures and sentences.
     settings
         Fields of TrainConfig that it sets over the dataset's preset; `--set` has the last word.
+    flags
+        Its own flags, and the build that takes them in the place of `build`.
     """
 
     description: str
-    build: Callable[[TrainConfig, Sequence[int]], SweepSpec]
     report: Build
+    build: Callable[[TrainConfig, Sequence[int]], SweepSpec] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    flags: Flags | None = None
 
 
 def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +67,13 @@ def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> int:
     trial. 130: interrupted by Ctrl-C. 143: by SIGTERM.
     """
     console = make_console()
-    options = add_run_flags(command_parser(experiment.description)).parse_args(arguments)
+    own = experiment.flags
+    parser = add_run_flags(command_parser(experiment.description), with_dataset=own is None)
+    if own is not None:
+        own.add(parser)
+    options = parser.parse_args(arguments)
+    if own is not None:
+        options.dataset = options.datasets[0]
     return guarded(console, lambda: _run(experiment, options, console))
 
 
@@ -81,7 +101,7 @@ def _run(experiment: Experiment, options: argparse.Namespace, console: Console) 
     from sweep.report.present import present
 
     base = base_config(options, console, experiment.settings)
-    spec = experiment.build(base, range(options.seeds))
+    spec = _spec(experiment, base, options)
     check_settings(spec, dict(options.set))
     run_options = run_options_from(options)
     if options.dry_run:
@@ -96,6 +116,15 @@ def _run(experiment: Experiment, options: argparse.Namespace, console: Console) 
         present(result.results, experiment.report, folder, console, to_mlflow=True)
     console.print(f"Compare the runs: {ui_command(run_options)}")
     return conclude(result.failures, len(spec.trials()), console)
+
+
+def _spec(experiment: Experiment, base: TrainConfig, options: argparse.Namespace) -> SweepSpec:
+    seeds = range(options.seeds)
+    if experiment.flags is not None:
+        return experiment.flags.build(base, seeds, options)
+    if experiment.build is None:
+        raise TypeError("An experiment needs `build`, or `flags` with a build of theirs.")
+    return experiment.build(base, seeds)
 
 
 def conclude(failures: Mapping[str, str], num_trials: int, console: Console) -> int:

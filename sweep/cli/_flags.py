@@ -26,17 +26,18 @@ def command_parser(description: str) -> argparse.ArgumentParser:
 
 
 def add_run_flags(
-    parser: argparse.ArgumentParser, *, with_seeds: bool = True
+    parser: argparse.ArgumentParser, *, with_seeds: bool = True, with_dataset: bool = True
 ) -> argparse.ArgumentParser:
     """Add every shared flag. A test freezes this list."""
     what = parser.add_argument_group("what to run")
-    what.add_argument(
-        "--dataset",
-        choices=DATASETS,
-        default="digits",
-        help=f"bundled: {', '.join(BUNDLED_DATASETS)}; packed: {', '.join(PACKED_DATASETS)} "
-        "(default: digits)",
-    )
+    if with_dataset:
+        what.add_argument(
+            "--dataset",
+            choices=DATASETS,
+            default="digits",
+            help=f"bundled: {', '.join(BUNDLED_DATASETS)}; packed: {', '.join(PACKED_DATASETS)} "
+            "(default: digits)",
+        )
     what.add_argument(
         "--data",
         action="append",

@@ -1,6 +1,6 @@
 """A figure with an arm at each place of the horizontal axis, which says nothing of order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sweep.report._report import Figure, Level, Panel, Point, Series
 from sweep.report._words import means_in_words
@@ -52,7 +52,13 @@ def arms_figure(results: SweepResults, panels: Mapping[str, str]) -> Figure:
 
 def floor(results: SweepResults) -> list[Level]:
     """Fidelity's floor, the mean over the arms; nothing where there are no attributes."""
-    means = [s.mean for s in spreads(results, metrics.final(metrics.FIDELITY_FLOOR)).values()]
+    return floor_of(results, [arm.name for arm in results.plan.arms])
+
+
+def floor_of(results: SweepResults, arms: Sequence[str]) -> list[Level]:
+    """The same of some arms, which share their data."""
+    found = spreads(results, metrics.final(metrics.FIDELITY_FLOOR))
+    means = [found[arm].mean for arm in arms if arm in found]
     if not means:
         return []
     mean = sum(means) / len(means)

@@ -8,7 +8,11 @@ from sweep.tracking.results import SweepResults
 
 
 def differences_table(
-    results: SweepResults, pairs: Sequence[tuple[str, str]], compared: Mapping[str, str]
+    results: SweepResults,
+    pairs: Sequence[tuple[str, str]],
+    compared: Mapping[str, str],
+    *,
+    name: str = "differences",
 ) -> Table:
     """One row a pair of arms, one column for each final metric, which are given by title."""
     rows: list[list[str | Difference | int | None]] = []
@@ -28,7 +32,7 @@ def differences_table(
     spread = f"mean [{100 * CONFIDENCE:g} % Student-t interval]" if several else "of one seed"
     note = "An interval over few seeds is wide and supposes normal differences." if several else ""
     return Table(
-        name="differences",
+        name=name,
         title=f"Paired differences in points, {spread}",
         columns=[
             Column(name="first", unit="arm"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from sweep.report import ablation_p, ablation_parts, pretraining, search, table, weight
+from sweep.report import ablation_p, ablation_parts, pretraining, search, table, table1, weight
 from sweep.report._report import Report
 from sweep.tracking.results import SweepResults
 
@@ -16,6 +16,7 @@ REPORTS: Mapping[str, Build] = MappingProxyType(
         "pretraining": pretraining.build,
         "search": search.build,
         "sparsity_weight": weight.build,
+        "table1": table1.build,
         "tree_weight": weight.build,
     }
 )

@@ -123,6 +123,9 @@ class Panel:
     categories: Sequence[str] | None = None
     """Names of the places 0, 1, ... where x is no number."""
 
+    labelled: bool = False
+    """Whether a series is named at its last point, and not in a legend: where there are many."""
+
     horizontal: bool = False
     """Whether the values are bars to the right of their categories."""
 

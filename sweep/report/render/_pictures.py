@@ -59,7 +59,8 @@ def draw(figure: Figure) -> Canvas:
         axes.set_axis_off()
     handles = {
         name: handle
-        for axes in places
+        for axes, panel in zip(places, figure.panels, strict=False)
+        if not panel.labelled
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     if len(handles) > 1:
@@ -99,7 +100,19 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     has_seeds = any(point.seeds for series in panel.series for point in series.points)
     for index, series in enumerate(panel.series):
         shift = has_seeds * _SHIFT * _width(panel) * (index - (len(panel.series) - 1) / 2)
-        _series(axes, series, STYLES[labels.index(series.label) % len(STYLES)], shift, scale)
+        style = STYLES[labels.index(series.label) % len(STYLES)]
+        _series(axes, series, style, 0 if panel.labelled else shift, scale)
+        if panel.labelled and series.points:
+            last = series.points[-1]
+            axes.annotate(
+                series.label,
+                (last.x, scale * last.y),
+                xytext=(5, 3),
+                textcoords="offset points",
+                fontsize=7,
+                color=style[0],
+                zorder=5,
+            )
     low, high = _limits(panel)
     outside = [level for level in panel.levels if not low <= level.y <= high]
     inside = [level for level in panel.levels if low <= level.y <= high]
