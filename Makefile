@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup sweep test test-fast lint format bench ui clean
+.PHONY: help setup sweep table1 test test-fast lint format bench ui clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ $(READY): pyproject.toml constraints.txt
 
 sweep: $(READY) ## Run the main job: the ablation over p on the bundled digits (ARGS="--seeds 5")
 	$(BIN)/python -m sweep.ablation_p $(ARGS)
+
+table1: $(READY) ## Run the rows of Table 1 on the bundled data (ARGS="--datasets digits --seeds 5")
+	$(BIN)/python -m sweep.table1 $(ARGS)
 
 test: $(READY) ## Run every test (ARGS="-k quantize")
 	$(BIN)/python -m pytest $(ARGS)
