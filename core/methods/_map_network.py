@@ -82,7 +82,11 @@ class MapNetwork(CalibratedRecognizer):
         return self
 
     def parameter_groups(
-        self, config: TrainConfig, trunk_parameters: Iterable[nn.Parameter]
+        self,
+        config: TrainConfig,
+        trunk_parameters: Iterable[nn.Parameter],
+        *,
+        apart: Iterable[nn.Parameter] = (),
     ) -> list[dict[str, object]]:
         """For SGD: the trunk's with its own step size, then all other layers'.
 
@@ -92,9 +96,11 @@ class MapNetwork(CalibratedRecognizer):
             Of the run.
         trunk_parameters
             Those that the method's maps depend on.
+        apart
+            Of other layers, those that are in neither group.
         """
-        of_trunk = {id(parameter) for parameter in self.trunk.parameters()}
-        head = [parameter for parameter in self.parameters() if id(parameter) not in of_trunk]
+        left_out = {id(parameter) for parameter in (*self.trunk.parameters(), *apart)}
+        head = [parameter for parameter in self.parameters() if id(parameter) not in left_out]
         return [
             {"params": list(trunk_parameters), "scale": config.trunk_learning_rate_scale},
             {"params": head, "scale": 1.0},

@@ -10,10 +10,17 @@ from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
 from core.methods.quantized_dt import QuantizedDT
 from core.methods.sdt import SDT
+from core.methods.wsdan import WSDAN
 from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
-    {"intersection": Intersection, "jigsaw": Jigsaw, "quantized_dt": QuantizedDT, "sdt": SDT}
+    {
+        "intersection": Intersection,
+        "jigsaw": Jigsaw,
+        "quantized_dt": QuantizedDT,
+        "sdt": SDT,
+        "wsdan": WSDAN,
+    }
 )
 """By the name in `TrainConfig.method`; `core.config.options.OPTIONS` has the options of each."""
 

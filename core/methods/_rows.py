@@ -35,6 +35,8 @@ _ROWS: Mapping[str, Mapping[str, Any]] = {
     "sdt": {"method": "sdt"},
     "sdt:leaves": {"method": "sdt", "sdt.features": "leaves", "sdt.depth": 10},
     "sdt:scratch": {"method": "sdt", **_SCRATCH, "sdt.depth": None},
+    "wsdan": {"method": "wsdan"},
+    "wsdan:linear": {"method": "wsdan", "wsdan.features": "linear"},
 }
 
 ROWS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

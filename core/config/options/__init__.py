@@ -9,6 +9,7 @@ from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
 from core.config.options._sdt import SDTOptions
+from core.config.options._wsdan import WSDANOptions
 
 __all__ = [
     "OPTIONS",
@@ -18,6 +19,7 @@ __all__ = [
     "MethodOptions",
     "QuantizedDTOptions",
     "SDTOptions",
+    "WSDANOptions",
 ]
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
@@ -26,6 +28,7 @@ OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
         "jigsaw": JigsawOptions,
         "quantized_dt": QuantizedDTOptions,
         "sdt": SDTOptions,
+        "wsdan": WSDANOptions,
     }
 )
 """`core.methods` has the method of each name; a test holds the two together."""

@@ -28,10 +28,17 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "quantized_dt.max_leaves": 16,
     },
     "sdt": {"trunk": "conv", "sdt.depth": 4, "sdt.tree_learning_rate": 0.2},
+    "wsdan": {"trunk": "conv", "feature_dim": 16, "learning_rate": 0.01},
 }
 """What a method needs beside `small_config`. A new method adds a line."""
 
-EPOCHS_TO_OVERFIT = {"intersection": 25, "jigsaw": 5, "quantized_dt": 40, "sdt": 40}
+EPOCHS_TO_OVERFIT = {
+    "intersection": 25,
+    "jigsaw": 5,
+    "quantized_dt": 40,
+    "sdt": 40,
+    "wsdan": 40,
+}
 """How long a method takes to learn 64 images by heart."""
 
 
