@@ -95,6 +95,8 @@ def _run_epoch(state: TrainState, dataset: Dataset, batches: BatchStream) -> Epo
     with torch.random.fork_rng(devices=[]), repeatable_convolutions():
         # Dropout inside a timm trunk draws from the global generator.
         torch.manual_seed(mix_seeds(config.seed, epoch, rank()))
+        if epoch == 0:
+            method.prepare(_without_attributes(dataset.train), timer)
         method.start_epoch(epoch)
         set_learning_rates(method.optimizers.values(), config, epoch=epoch)
         method.model.train()

@@ -148,6 +148,20 @@ class Method(ABC):
             If a loss is NaN or infinite. The loop checks those that are returned.
         """
 
+    def prepare(self, train: Split, timer: Timer) -> None:
+        """Look over the training images before the first batch, such as for first weights.
+
+        Called before the first epoch's `start_epoch`, and again where a run goes on within that
+        epoch: what the loaded state has is not to be done a second time.
+
+        Parameters
+        ----------
+        train
+            Without attributes.
+        timer
+            For the part "network".
+        """
+
     def start_epoch(self, epoch: int) -> None:
         """Prepare for an epoch's batches."""
 
