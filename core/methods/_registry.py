@@ -6,6 +6,7 @@ from types import MappingProxyType
 import torch
 
 from core.config import TrainConfig
+from core.methods.dfl import DFL
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
 from core.methods.quantized_dt import QuantizedDT
@@ -15,6 +16,7 @@ from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
     {
+        "dfl": DFL,
         "intersection": Intersection,
         "jigsaw": Jigsaw,
         "quantized_dt": QuantizedDT,

@@ -32,6 +32,8 @@ _ROWS: Mapping[str, Mapping[str, Any]] = {
     "quantized+sdt": {"method": "quantized_dt", "quantized_dt.structure": "full"},
     "quantized+l1": {"tree_weight": 0.0, "sparsity_norm": "l1"},
     "intersection": {"sparsity_norm": "l1"},
+    "dfl": {"method": "dfl"},
+    "dfl:joint": {"method": "dfl", "dfl.features": "joint"},
     "sdt": {"method": "sdt"},
     "sdt:leaves": {"method": "sdt", "sdt.features": "leaves", "sdt.depth": 10},
     "sdt:scratch": {"method": "sdt", **_SCRATCH, "sdt.depth": None},

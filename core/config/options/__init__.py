@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
+from core.config.options._dfl import DFLOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
@@ -14,6 +15,7 @@ from core.config.options._wsdan import WSDANOptions
 __all__ = [
     "OPTIONS",
     "CalibratedOptions",
+    "DFLOptions",
     "IntersectionOptions",
     "JigsawOptions",
     "MethodOptions",
@@ -24,6 +26,7 @@ __all__ = [
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
+        "dfl": DFLOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
         "quantized_dt": QuantizedDTOptions,

@@ -14,6 +14,7 @@ from core.training import EpochResult, TrainState, fit
 from tests.core.small import small_config
 
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
+    "dfl": {"trunk": "conv"},
     "intersection": {"trunk": "conv"},
     "jigsaw": {
         "trunk": "pmg:test_resnet",
@@ -33,6 +34,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 """What a method needs beside `small_config`. A new method adds a line."""
 
 EPOCHS_TO_OVERFIT = {
+    "dfl": 25,
     "intersection": 25,
     "jigsaw": 5,
     "quantized_dt": 40,

@@ -20,8 +20,10 @@ from core.training import TrainState
 from tests.core.methods.problems import CONFIGS, config_of, striped, train
 
 OTHER_READINGS = {
+    "dfl joint": ("dfl", {"dfl.features": "joint"}),
     "sdt leaves": ("sdt", {"sdt.features": "leaves"}),
     "quantized_dt full": ("quantized_dt", {"quantized_dt.structure": "full"}),
+    "wsdan linear": ("wsdan", {"wsdan.features": "linear"}),
 }
 EVERYTHING = {**{name: (name, {}) for name in METHODS}, **OTHER_READINGS}
 
