@@ -10,6 +10,7 @@ from core.methods.dfl import DFL
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
 from core.methods.quantized_dt import QuantizedDT
+from core.methods.region_grouping import RegionGrouping
 from core.methods.sdt import SDT
 from core.methods.wsdan import WSDAN
 from core.training import Method, TrainState
@@ -20,6 +21,7 @@ METHODS: Mapping[str, type[Method]] = MappingProxyType(
         "intersection": Intersection,
         "jigsaw": Jigsaw,
         "quantized_dt": QuantizedDT,
+        "region_grouping": RegionGrouping,
         "sdt": SDT,
         "wsdan": WSDAN,
     }

@@ -34,6 +34,13 @@ _ROWS: Mapping[str, Mapping[str, Any]] = {
     "intersection": {"sparsity_norm": "l1"},
     "dfl": {"method": "dfl"},
     "dfl:joint": {"method": "dfl", "dfl.features": "joint"},
+    "region_grouping": {"method": "region_grouping"},
+    "region_grouping:image": {"method": "region_grouping", "region_grouping.inference": "image"},
+    "region_grouping:u-prior": {
+        # What the paper's words, as we recall them, would be.
+        "method": "region_grouping",
+        "region_grouping.prior_alpha": 0.001,
+    },
     "sdt": {"method": "sdt"},
     "sdt:leaves": {"method": "sdt", "sdt.features": "leaves", "sdt.depth": 10},
     "sdt:scratch": {"method": "sdt", **_SCRATCH, "sdt.depth": None},

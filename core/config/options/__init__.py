@@ -9,6 +9,7 @@ from core.config.options._dfl import DFLOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
+from core.config.options._region_grouping import RegionGroupingOptions
 from core.config.options._sdt import SDTOptions
 from core.config.options._wsdan import WSDANOptions
 
@@ -20,6 +21,7 @@ __all__ = [
     "JigsawOptions",
     "MethodOptions",
     "QuantizedDTOptions",
+    "RegionGroupingOptions",
     "SDTOptions",
     "WSDANOptions",
 ]
@@ -30,6 +32,7 @@ OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
         "quantized_dt": QuantizedDTOptions,
+        "region_grouping": RegionGroupingOptions,
         "sdt": SDTOptions,
         "wsdan": WSDANOptions,
     }

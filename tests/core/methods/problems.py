@@ -28,6 +28,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "quantized_dt.delta": 0.1,
         "quantized_dt.max_leaves": 16,
     },
+    "region_grouping": {"trunk": "conv"},
     "sdt": {"trunk": "conv", "sdt.depth": 4, "sdt.tree_learning_rate": 0.2},
     "wsdan": {"trunk": "conv", "feature_dim": 16, "learning_rate": 0.01},
 }
@@ -38,6 +39,7 @@ EPOCHS_TO_OVERFIT = {
     "intersection": 25,
     "jigsaw": 5,
     "quantized_dt": 40,
+    "region_grouping": 25,
     "sdt": 40,
     "wsdan": 40,
 }
