@@ -9,6 +9,7 @@ from core.config import TrainConfig
 from core.methods.dfl import DFL
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
+from core.methods.nts import NTS
 from core.methods.quantized_dt import QuantizedDT
 from core.methods.region_grouping import RegionGrouping
 from core.methods.sdt import SDT
@@ -20,6 +21,7 @@ METHODS: Mapping[str, type[Method]] = MappingProxyType(
         "dfl": DFL,
         "intersection": Intersection,
         "jigsaw": Jigsaw,
+        "nts": NTS,
         "quantized_dt": QuantizedDT,
         "region_grouping": RegionGrouping,
         "sdt": SDT,

@@ -34,6 +34,7 @@ _ROWS: Mapping[str, Mapping[str, Any]] = {
     "intersection": {"sparsity_norm": "l1"},
     "dfl": {"method": "dfl"},
     "dfl:joint": {"method": "dfl", "dfl.features": "joint"},
+    "nts": {"method": "nts"},
     "region_grouping": {"method": "region_grouping"},
     "region_grouping:image": {"method": "region_grouping", "region_grouping.inference": "image"},
     "region_grouping:u-prior": {

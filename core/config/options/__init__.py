@@ -8,6 +8,7 @@ from core.config.options._calibrated import CalibratedOptions
 from core.config.options._dfl import DFLOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
+from core.config.options._nts import NTSOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
 from core.config.options._region_grouping import RegionGroupingOptions
 from core.config.options._sdt import SDTOptions
@@ -20,6 +21,7 @@ __all__ = [
     "IntersectionOptions",
     "JigsawOptions",
     "MethodOptions",
+    "NTSOptions",
     "QuantizedDTOptions",
     "RegionGroupingOptions",
     "SDTOptions",
@@ -31,6 +33,7 @@ OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
         "dfl": DFLOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
+        "nts": NTSOptions,
         "quantized_dt": QuantizedDTOptions,
         "region_grouping": RegionGroupingOptions,
         "sdt": SDTOptions,

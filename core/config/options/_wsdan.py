@@ -30,7 +30,7 @@ class WSDANOptions(CalibratedOptions):
 
     classifier_learning_rate: float = 0.001
     """SGD step size of the classifier, whatever the config's, whose schedule it follows. Its inputs
-    are a hundred times as long as others', and its gradients with them."""
+    have length 100, and its gradients grow with them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -101,7 +101,7 @@ def dropped(x_BCHW: Tensor, attention_BHW: Tensor, threshold_B: Tensor) -> Tenso
 
     In normalized images 0 is grey. A map that would hide all of an image, since it is 0 or alike
     everywhere (as one of a single cell is), hides nothing. In the public codes the image then is
-    empty, and where all images of a batch are, BatchNorm makes gradients of 1e22.
+    empty; with a map of one cell all of a batch were, and BatchNorm made gradients of 1e22.
     """
     is_kept_BHW = attention_BHW < threshold_B[:, None, None] * attention_BHW.amax((1, 2), True)
     is_all_hidden_B = ~is_kept_BHW.any(2).any(1)

@@ -22,6 +22,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 0.01,
         "jigsaw.pieces_per_side": [4, 2, 2],
     },
+    "nts": {"trunk": "conv"},
     "quantized_dt": {
         "trunk": "conv",
         "quantized_dt.min_samples": 16,
@@ -38,6 +39,7 @@ EPOCHS_TO_OVERFIT = {
     "dfl": 25,
     "intersection": 25,
     "jigsaw": 5,
+    "nts": 25,
     "quantized_dt": 40,
     "region_grouping": 25,
     "sdt": 40,
