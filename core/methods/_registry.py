@@ -6,6 +6,7 @@ from types import MappingProxyType
 import torch
 
 from core.config import TrainConfig
+from core.methods.ant import ANT
 from core.methods.dfl import DFL
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
@@ -18,6 +19,7 @@ from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
     {
+        "ant": ANT,
         "dfl": DFL,
         "intersection": Intersection,
         "jigsaw": Jigsaw,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.config.options._ant import ANTOptions
 from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
 from core.config.options._dfl import DFLOptions
@@ -16,6 +17,7 @@ from core.config.options._wsdan import WSDANOptions
 
 __all__ = [
     "OPTIONS",
+    "ANTOptions",
     "CalibratedOptions",
     "DFLOptions",
     "IntersectionOptions",
@@ -30,6 +32,7 @@ __all__ = [
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
+        "ant": ANTOptions,
         "dfl": DFLOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
