@@ -24,6 +24,19 @@ def rank() -> int:
     return dist.get_rank() if _is_active() else 0
 
 
+def local_rows(global_size: int) -> slice:
+    """This worker's rows of a global batch, as `core.data.loader.BatchStream` cuts it.
+
+    Examples
+    --------
+    >>> local_rows(5)
+    slice(0, 5, None)
+    """
+    part, more = divmod(global_size, world_size())
+    start = rank() * part + min(rank(), more)
+    return slice(start, start + part + (rank() < more))
+
+
 def global_min(x: Tensor) -> Tensor:
     """Smallest element over all workers, as a scalar.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from core.backbones import forward_in_parts, keep_frozen, trunk_of
-from core.config import TrainConfig
+from core.config import TrainConfig, TrunkNorm
 from core.quantize import UniformQuantizer
 from core.recognizer import Recognition, Recognizer
 
@@ -64,14 +64,7 @@ class FeatureNetwork(Recognizer):
         self.channels_last = config.channels_last
         self.frozen_stages = config.frozen_stages
         self.trunk = trunk_of(config, in_channels=in_channels, load_weights=load_weights)
-        self.projection = nn.Sequential(
-            nn.Linear(self.trunk.num_features, config.feature_dim, bias=False),
-            # All features share the quantizer's range, so each is brought to the same scale first.
-            nn.BatchNorm1d(config.feature_dim)
-            if config.trunk_norm == "batch"
-            else nn.LayerNorm(config.feature_dim),
-            nn.ReLU() if config.feature_activation == "relu" else nn.Identity(),
-        )
+        self.projection = projection(config, self.trunk.num_features)
 
     def features(self, images_BCHW: Tensor) -> Tensor:
         """F(x): real-valued features (B, N), float32. Images are uint8, or floats in [0, 1]."""
@@ -163,6 +156,21 @@ class IntersectionModel(FeatureNetwork):
         """Levels in a float dtype, and the softmax of G's logits."""
         levels_BN, logits_BK = self(images_BCHW)
         return Recognition(levels_BN, logits_BK.softmax(1))
+
+
+def projection(config: TrainConfig, num_inputs: int) -> nn.Sequential:
+    """From a vector of any length to the N features that are quantized."""
+    return nn.Sequential(
+        nn.Linear(num_inputs, config.feature_dim, bias=False),
+        # All features share the quantizer's range, so each is brought to the same scale first.
+        vector_norm(config.trunk_norm, config.feature_dim),
+        nn.ReLU() if config.feature_activation == "relu" else nn.Identity(),
+    )
+
+
+def vector_norm(norm: TrunkNorm, num_features: int) -> nn.BatchNorm1d | nn.LayerNorm:
+    """BatchNorm, or LayerNorm, which keeps no statistics of the batch."""
+    return nn.BatchNorm1d(num_features) if norm == "batch" else nn.LayerNorm(num_features)
 
 
 def normalize_images(images_BCHW: Tensor, *, channels_last: bool = False) -> Tensor:

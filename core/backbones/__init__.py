@@ -4,7 +4,7 @@ from core.backbones._build import build_trunk, check_backbone, check_maps, check
 from core.backbones._compile import compile_trunk
 from core.backbones._conv import ConvTrunk, norm_layer
 from core.backbones._freeze import freeze_stages, keep_frozen
-from core.backbones._micro import forward_in_parts
+from core.backbones._micro import call_in_parts, forward_in_parts
 from core.backbones._pmg import BRANCH_FEATURES, PMGTrunk
 from core.backbones._timm import TimmTrunk
 from core.backbones._trunk import Trunk
@@ -18,6 +18,7 @@ __all__ = [
     "TimmTrunk",
     "Trunk",
     "build_trunk",
+    "call_in_parts",
     "check_backbone",
     "check_maps",
     "check_trunk",

@@ -48,13 +48,20 @@ class ConvTrunk(Trunk, nn.Sequential):
 
     def maps(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """The maps of the second and the third stage, a half and a quarter of the image's sides."""
-        layers = list(self)[:-2]
-        for layer in layers[:-_LAYERS_PER_STAGE]:
-            x_BCHW = layer(x_BCHW)
-        last_BCHW = x_BCHW
-        for layer in layers[-_LAYERS_PER_STAGE:]:
+        first_BCHW = last_BCHW = self.first_map(x_BCHW)
+        for layer in list(self)[:-2][-_LAYERS_PER_STAGE:]:
             last_BCHW = layer(last_BCHW)
-        return x_BCHW, last_BCHW
+        return first_BCHW, last_BCHW
+
+    def first_map(self, x_BCHW: Tensor) -> Tensor:
+        """The map of the second stage."""
+        for layer in list(self)[:-2][:-_LAYERS_PER_STAGE]:
+            x_BCHW = layer(x_BCHW)
+        return x_BCHW
+
+    def first_map_parameters(self) -> list[nn.Parameter]:
+        """Those of the first two stages."""
+        return list(itertools.chain.from_iterable(self.stages()[:-1]))
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Parameters of the three stages."""
@@ -69,9 +76,11 @@ class ConvTrunk(Trunk, nn.Sequential):
         ]
 
 
-def norm_layer(norm: TrunkNorm, channels: int, *, momentum: float = 0.1) -> nn.Module:
+def norm_layer(
+    norm: TrunkNorm, channels: int, *, momentum: float = 0.1, eps: float = 1e-5
+) -> nn.BatchNorm2d | nn.GroupNorm:
     """BatchNorm, or GroupNorm with up to eight groups."""
     if norm == "batch":
-        return nn.BatchNorm2d(channels, momentum=momentum)
+        return nn.BatchNorm2d(channels, momentum=momentum, eps=eps)
     groups = next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)
-    return nn.GroupNorm(groups, channels)
+    return nn.GroupNorm(groups, channels, eps=eps)

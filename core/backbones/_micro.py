@@ -3,7 +3,7 @@
 Shape letters: B samples, C channels, H height, W width, D trunk features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -22,15 +22,23 @@ def forward_in_parts(trunk: nn.Module, x_BCHW: Tensor, parts: int) -> Tensor:
     the whole batch at once. Buffers such as BatchNorm's running statistics move in the first pass
     alone.
     """
+    (features_BD,) = call_in_parts(lambda part_BCHW: (trunk(part_BCHW),), trunk, x_BCHW, parts)
+    return features_BD
+
+
+def call_in_parts(
+    call: Callable[[Tensor], tuple[Tensor, ...]], trunk: nn.Module, x_BCHW: Tensor, parts: int
+) -> tuple[Tensor, ...]:
+    """What `call` makes of a batch with the trunk, part by part as in `forward_in_parts`."""
     size = len(x_BCHW)
     if world_size() > 1:
         # With statistics shared among workers, all of them must make the same number of calls.
         size = int(global_min(torch.tensor(float(size), device=x_BCHW.device)))
-    features = [
-        checkpoint(trunk, part_BCHW, use_reentrant=False, context_fn=lambda: _contexts(trunk))
+    results = [
+        checkpoint(call, part_BCHW, use_reentrant=False, context_fn=lambda: _contexts(trunk))
         for part_BCHW in x_BCHW.tensor_split(min(parts, size))
     ]
-    return torch.cat(features)
+    return tuple(torch.cat(pieces) for pieces in zip(*results, strict=True))
 
 
 def _contexts(

@@ -10,7 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from core.backbones._conv import norm_layer
-from core.backbones._timm import intermediate_maps, keep_pyramid, timm_stages
+from core.backbones._timm import (
+    intermediate_maps,
+    intermediate_parameters,
+    keep_pyramid,
+    timm_stages,
+)
 from core.backbones._trunk import Trunk
 from core.config import TrunkNorm
 
@@ -67,11 +72,21 @@ class PMGTrunk(Trunk):
 
     def maps(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """The last two maps of the timm model; the branches have no part in them."""
-        return intermediate_maps(self.body, x_BCHW, self._indices[-2:])
+        first_BCHW, last_BCHW = intermediate_maps(self.body, x_BCHW, self._indices[-2:])
+        return first_BCHW, last_BCHW
 
     def map_parameters(self) -> list[nn.Parameter]:
         """Those of the timm model."""
         return list(self.body.parameters())
+
+    def first_map(self, x_BCHW: Tensor) -> Tensor:
+        """The last map but one of the timm model."""
+        (first_BCHW,) = intermediate_maps(self.body, x_BCHW, self._indices[-2:-1])
+        return first_BCHW
+
+    def first_map_parameters(self) -> list[nn.Parameter]:
+        """Those of the timm model up to that map."""
+        return intermediate_parameters(self.body, self._indices[-2:-1])
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Parameters of the timm model by its coarse groups; the branches are none of them."""

@@ -40,18 +40,27 @@ class TimmTrunk(Trunk):
         """The maps of timm's last two stages; of a transformer, of its last two blocks."""
         if self.map_channels is None:
             return super().maps(x_BCHW)
-        return intermediate_maps(self.model, x_BCHW, self._map_indices)
+        first_BCHW, last_BCHW = intermediate_maps(self.model, x_BCHW, self._map_indices)
+        return first_BCHW, last_BCHW
 
     def map_parameters(self) -> list[nn.Parameter]:
         """All but those of layers behind the last map, such as a last norm."""
         if self.map_channels is None:
             return []
-        pruned = copy.deepcopy(self.model)
-        cast(Any, pruned).prune_intermediate_layers(
-            self._map_indices, prune_norm=True, prune_head=True
-        )
-        kept = {name for name, _ in pruned.named_parameters()}
-        return [parameter for name, parameter in self.model.named_parameters() if name in kept]
+        return intermediate_parameters(self.model, self._map_indices)
+
+    def first_map(self, x_BCHW: Tensor) -> Tensor:
+        """The map of timm's last stage but one; the last does not run."""
+        if self.map_channels is None:
+            return super().first_map(x_BCHW)
+        (first_BCHW,) = intermediate_maps(self.model, x_BCHW, self._map_indices[:1])
+        return first_BCHW
+
+    def first_map_parameters(self) -> list[nn.Parameter]:
+        """Those of the stages up to that map."""
+        if self.map_channels is None:
+            return []
+        return intermediate_parameters(self.model, self._map_indices[:1])
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Parameters by timm's coarse groups: the stem, then each stage."""
@@ -146,14 +155,20 @@ def keep_pyramid(model: nn.Module, name: str) -> tuple[list[int], list[int]]:
     return indices, channels
 
 
-def intermediate_maps(
-    model: nn.Module, x_BCHW: Tensor, indices: list[int]
-) -> tuple[Tensor, Tensor]:
-    """Two of a timm model's feature maps."""
-    first_BCHW, second_BCHW = cast(Any, model).forward_intermediates(
-        x_BCHW, indices=indices, output_fmt="NCHW", intermediates_only=True
+def intermediate_maps(model: nn.Module, x_BCHW: Tensor, indices: list[int]) -> list[Tensor]:
+    """Feature maps of a timm model, which runs as far as the last of them."""
+    maps: list[Tensor] = cast(Any, model).forward_intermediates(
+        x_BCHW, indices=indices, stop_early=True, output_fmt="NCHW", intermediates_only=True
     )
-    return first_BCHW, second_BCHW
+    return maps
+
+
+def intermediate_parameters(model: nn.Module, indices: list[int]) -> list[nn.Parameter]:
+    """Parameters that these feature maps of a timm model depend on."""
+    pruned = copy.deepcopy(model)
+    cast(Any, pruned).prune_intermediate_layers(indices, prune_norm=True, prune_head=True)
+    kept = {name for name, _ in pruned.named_parameters()}
+    return [parameter for name, parameter in model.named_parameters() if name in kept]
 
 
 def timm_stages(model: nn.Module, name: str) -> list[list[nn.Parameter]]:

@@ -47,3 +47,17 @@ class Trunk(nn.Module, ABC):
     def map_parameters(self) -> list[nn.Parameter]:
         """Parameters that `maps` depends on: what a method that uses maps alone can train."""
         return [] if self.map_channels is None else list(self.parameters())
+
+    def first_map(self, x_BCHW: Tensor) -> Tensor:
+        """P alone, without the stage that makes Q of it.
+
+        Raises
+        ------
+        ConfigError
+            If the trunk has no maps.
+        """
+        return self.maps(x_BCHW)[0]
+
+    def first_map_parameters(self) -> list[nn.Parameter]:
+        """Parameters that `first_map` depends on."""
+        return self.map_parameters()

@@ -7,19 +7,27 @@ import torch
 
 from core.config import TrainConfig
 from core.methods.ant import ANT
+from core.methods.dfl import DFL
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
+from core.methods.nts import NTS
 from core.methods.quantized_dt import QuantizedDT
+from core.methods.region_grouping import RegionGrouping
 from core.methods.sdt import SDT
+from core.methods.wsdan import WSDAN
 from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
     {
         "ant": ANT,
+        "dfl": DFL,
         "intersection": Intersection,
         "jigsaw": Jigsaw,
+        "nts": NTS,
         "quantized_dt": QuantizedDT,
+        "region_grouping": RegionGrouping,
         "sdt": SDT,
+        "wsdan": WSDAN,
     }
 )
 """By the name in `TrainConfig.method`; `core.config.options.OPTIONS` has the options of each."""

@@ -35,9 +35,21 @@ _ROWS: Mapping[str, Mapping[str, Any]] = {
     "ant": {"method": "ant"},
     "ant:routed": {"method": "ant", "ant.features": "routed"},
     "ant:scratch": {"method": "ant", **_SCRATCH},
+    "dfl": {"method": "dfl"},
+    "dfl:joint": {"method": "dfl", "dfl.features": "joint"},
+    "nts": {"method": "nts"},
+    "region_grouping": {"method": "region_grouping"},
+    "region_grouping:image": {"method": "region_grouping", "region_grouping.inference": "image"},
+    "region_grouping:u-prior": {
+        # What the paper's words, as we recall them, would be.
+        "method": "region_grouping",
+        "region_grouping.prior_alpha": 0.001,
+    },
     "sdt": {"method": "sdt"},
     "sdt:leaves": {"method": "sdt", "sdt.features": "leaves", "sdt.depth": 10},
     "sdt:scratch": {"method": "sdt", **_SCRATCH, "sdt.depth": None},
+    "wsdan": {"method": "wsdan"},
+    "wsdan:linear": {"method": "wsdan", "wsdan.features": "linear"},
 }
 
 ROWS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

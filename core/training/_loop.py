@@ -102,6 +102,8 @@ def _run_epoch(
     stream = batches.epoch(epoch, start=part.num_batches)
     with torch.random.fork_rng(devices=[]), repeatable_convolutions():
         _seed_global_generator(config.seed, epoch, part.num_batches)
+        if epoch == 0 and part.num_batches == 0:
+            method.prepare(_without_attributes(dataset.train), timer)
         part.start(method, epoch)
         set_learning_rates(method.optimizers.values(), config, epoch=epoch)
         method.model.train()

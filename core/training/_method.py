@@ -148,6 +148,20 @@ class Method(ABC):
             If a loss is NaN or infinite. The loop checks those that are returned.
         """
 
+    def prepare(self, train: Split, timer: Timer) -> None:
+        """Look over the training images before the first batch, such as for first weights.
+
+        Called once a run, before the first epoch's `start_epoch`: a run that goes on has what came
+        of it.
+
+        Parameters
+        ----------
+        train
+            Without attributes.
+        timer
+            For the part "network".
+        """
+
     def start_epoch(self, epoch: int) -> None:
         """Prepare for an epoch's batches; also where a run goes on inside the epoch."""
 

@@ -58,13 +58,13 @@ def test_maps_of_a_timm_trunk_are_those_of_its_pyramid(name: str) -> None:
     assert trunk.map_channels == tuple(pyramid.feature_info.channels()[-2:])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("conv", "test_resnet", "test_efficientnet", "test_convnext", "test_vit"),
-        *("pmg:test_resnet", "pmg:test_efficientnet"),
-    ],
-)
+EVERY_KIND = [
+    *("conv", "test_resnet", "test_efficientnet", "test_convnext", "test_vit"),
+    *("pmg:test_resnet", "pmg:test_efficientnet"),
+]
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_gradients_of_the_maps_reach_their_parameters_and_no_others(name: str) -> None:
     trunk, _ = build_trunk(name, in_channels=3)
     p, q = trunk.maps(images(160 if "vit" in name else 64))
@@ -72,6 +72,19 @@ def test_gradients_of_the_maps_reach_their_parameters_and_no_others(name: str) -
     (p.square().sum() + q.square().sum()).backward()
     reached = {id(parameter) for parameter in trunk.parameters() if parameter.grad is not None}
     assert reached == {id(parameter) for parameter in trunk.map_parameters()}
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_the_first_map_alone_is_that_of_both_and_has_parameters_of_its_own(name: str) -> None:
+    trunk, _ = build_trunk(name, in_channels=3)
+    trunk.eval()
+    x = images(160 if "vit" in name else 64)
+    first = trunk.first_map(x)
+    assert torch.equal(first, trunk.maps(x)[0])
+    first.square().sum().backward()
+    reached = {id(parameter) for parameter in trunk.parameters() if parameter.grad is not None}
+    assert reached == {id(parameter) for parameter in trunk.first_map_parameters()}
+    assert len(reached) < len(trunk.map_parameters())
 
 
 @pytest.mark.parametrize("name", ["conv", "test_efficientnet", "pmg:test_resnet"])

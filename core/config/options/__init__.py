@@ -6,29 +6,41 @@ from types import MappingProxyType
 from core.config.options._ant import ANTOptions
 from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
+from core.config.options._dfl import DFLOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
+from core.config.options._nts import NTSOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
+from core.config.options._region_grouping import RegionGroupingOptions
 from core.config.options._sdt import SDTOptions
+from core.config.options._wsdan import WSDANOptions
 
 __all__ = [
     "OPTIONS",
     "ANTOptions",
     "CalibratedOptions",
+    "DFLOptions",
     "IntersectionOptions",
     "JigsawOptions",
     "MethodOptions",
+    "NTSOptions",
     "QuantizedDTOptions",
+    "RegionGroupingOptions",
     "SDTOptions",
+    "WSDANOptions",
 ]
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
         "ant": ANTOptions,
+        "dfl": DFLOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
+        "nts": NTSOptions,
         "quantized_dt": QuantizedDTOptions,
+        "region_grouping": RegionGroupingOptions,
         "sdt": SDTOptions,
+        "wsdan": WSDANOptions,
     }
 )
 """`core.methods` has the method of each name; a test holds the two together."""

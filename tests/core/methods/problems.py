@@ -15,6 +15,7 @@ from tests.core.small import small_config
 
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "ant": {"trunk": "conv", "ant.learning_rate": 0.004, "ant.node_epochs": 2, "ant.holdout": 0.2},
+    "dfl": {"trunk": "conv"},
     "intersection": {"trunk": "conv"},
     "jigsaw": {
         "trunk": "pmg:test_resnet",
@@ -22,17 +23,30 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 0.01,
         "jigsaw.pieces_per_side": [4, 2, 2],
     },
+    "nts": {"trunk": "conv"},
     "quantized_dt": {
         "trunk": "conv",
         "quantized_dt.min_samples": 16,
         "quantized_dt.delta": 0.1,
         "quantized_dt.max_leaves": 16,
     },
+    "region_grouping": {"trunk": "conv"},
     "sdt": {"trunk": "conv", "sdt.depth": 4, "sdt.tree_learning_rate": 0.2},
+    "wsdan": {"trunk": "conv", "feature_dim": 16, "learning_rate": 0.01},
 }
 """What a method needs beside `small_config`. A new method adds a line."""
 
-EPOCHS_TO_OVERFIT = {"ant": 80, "intersection": 25, "jigsaw": 5, "quantized_dt": 40, "sdt": 40}
+EPOCHS_TO_OVERFIT = {
+    "ant": 80,
+    "dfl": 25,
+    "intersection": 25,
+    "jigsaw": 5,
+    "nts": 25,
+    "quantized_dt": 40,
+    "region_grouping": 25,
+    "sdt": 40,
+    "wsdan": 40,
+}
 """How long a method takes to learn 64 images by heart."""
 
 

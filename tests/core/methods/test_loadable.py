@@ -21,8 +21,10 @@ from tests.core.methods.problems import CONFIGS, config_of, striped, train
 
 OTHER_READINGS = {
     "ant grown": ("ant", {"num_epochs": 9, "ant.learning_rate": 0.03}),
+    "dfl joint": ("dfl", {"dfl.features": "joint"}),
     "sdt leaves": ("sdt", {"sdt.features": "leaves"}),
     "quantized_dt full": ("quantized_dt", {"quantized_dt.structure": "full"}),
+    "wsdan linear": ("wsdan", {"wsdan.features": "linear"}),
 }
 EVERYTHING = {**{name: (name, {}) for name in METHODS}, **OTHER_READINGS}
 
