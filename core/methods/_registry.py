@@ -8,12 +8,19 @@ import torch
 from core.config import TrainConfig
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
+from core.methods.protopnet import ProtoPNet
 from core.methods.quantized_dt import QuantizedDT
 from core.methods.sdt import SDT
 from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
-    {"intersection": Intersection, "jigsaw": Jigsaw, "quantized_dt": QuantizedDT, "sdt": SDT}
+    {
+        "intersection": Intersection,
+        "jigsaw": Jigsaw,
+        "protopnet": ProtoPNet,
+        "quantized_dt": QuantizedDT,
+        "sdt": SDT,
+    }
 )
 """By the name in `TrainConfig.method`; `core.config.options.OPTIONS` has the options of each."""
 

@@ -7,6 +7,7 @@ from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
+from core.config.options._protopnet import ProtoPNetOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
 from core.config.options._sdt import SDTOptions
 
@@ -16,6 +17,7 @@ __all__ = [
     "IntersectionOptions",
     "JigsawOptions",
     "MethodOptions",
+    "ProtoPNetOptions",
     "QuantizedDTOptions",
     "SDTOptions",
 ]
@@ -24,6 +26,7 @@ OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
+        "protopnet": ProtoPNetOptions,
         "quantized_dt": QuantizedDTOptions,
         "sdt": SDTOptions,
     }

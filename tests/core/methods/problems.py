@@ -21,6 +21,13 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 0.01,
         "jigsaw.pieces_per_side": [4, 2, 2],
     },
+    "protopnet": {
+        "trunk": "conv",
+        "protopnet.warm_epochs": 1,
+        "protopnet.push_every": 1,
+        "protopnet.decay_every": 100,
+        "protopnet.last_layer_epochs": 2,
+    },
     "quantized_dt": {
         "trunk": "conv",
         "quantized_dt.min_samples": 16,
@@ -31,7 +38,13 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 }
 """What a method needs beside `small_config`. A new method adds a line."""
 
-EPOCHS_TO_OVERFIT = {"intersection": 25, "jigsaw": 5, "quantized_dt": 40, "sdt": 40}
+EPOCHS_TO_OVERFIT = {
+    "intersection": 25,
+    "jigsaw": 5,
+    "protopnet": 10,
+    "quantized_dt": 40,
+    "sdt": 40,
+}
 """How long a method takes to learn 64 images by heart."""
 
 

@@ -21,6 +21,7 @@ from tests.core.methods.problems import CONFIGS, config_of, striped, train
 
 OTHER_READINGS = {
     "sdt leaves": ("sdt", {"sdt.features": "leaves"}),
+    "protopnet pooled": ("protopnet", {"protopnet.features": "pooled"}),
     "quantized_dt full": ("quantized_dt", {"quantized_dt.structure": "full"}),
 }
 EVERYTHING = {**{name: (name, {}) for name in METHODS}, **OTHER_READINGS}
