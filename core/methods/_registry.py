@@ -6,6 +6,7 @@ from types import MappingProxyType
 import torch
 
 from core.config import TrainConfig
+from core.methods.apinet import APINet
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
 from core.methods.protopnet import ProtoPNet
@@ -15,6 +16,7 @@ from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
     {
+        "apinet": APINet,
         "intersection": Intersection,
         "jigsaw": Jigsaw,
         "protopnet": ProtoPNet,

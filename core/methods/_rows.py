@@ -20,6 +20,7 @@ _SCRATCH: Mapping[str, Any] = MappingProxyType(
 """The small conv net from random weights, all of it at the step size of new layers."""
 
 _ROWS: Mapping[str, Mapping[str, Any]] = {
+    "apinet": {"method": "apinet"},
     "protopnet": {"method": "protopnet"},
     "protopnet:pooled": {"method": "protopnet", "protopnet.features": "pooled"},
     "quantized": {"tree_weight": 0.0, "sparsity_weight": 0.0},

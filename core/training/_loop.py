@@ -83,6 +83,7 @@ def fit(state: TrainState, dataset: Dataset) -> Iterator[EpochResult]:
         partition=config.partition,
         rank=rank(),
         world_size=world_size(),
+        sampler=state.method.batch_sampler(dataset.train.labels_N),
     )
     while not state.finished:
         yield _run_epoch(state, dataset, batches)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.config.options._apinet import APINetOptions
 from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
 from core.config.options._intersection import IntersectionOptions
@@ -13,6 +14,7 @@ from core.config.options._sdt import SDTOptions
 
 __all__ = [
     "OPTIONS",
+    "APINetOptions",
     "CalibratedOptions",
     "IntersectionOptions",
     "JigsawOptions",
@@ -24,6 +26,7 @@ __all__ = [
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
+        "apinet": APINetOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
         "protopnet": ProtoPNetOptions,

@@ -147,8 +147,8 @@ class ProtoPNet(CalibratedMethod):
             for optimizer in active:
                 optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            sum_gradients(p for o in active for group in o.param_groups for p in group["params"])
             for optimizer in active:
-                sum_gradients(p for group in optimizer.param_groups for p in group["params"])
                 optimizer.step()
             values = sum_over_workers(torch.stack(list(parts.values()))).tolist()
         return dict(zip(parts, values, strict=True))

@@ -14,6 +14,11 @@ from core.training import EpochResult, TrainState, fit
 from tests.core.small import small_config
 
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
+    "apinet": {
+        "trunk": "conv",
+        "apinet.classes_per_batch": 4,
+        "apinet.frozen_trunk_epochs": 1,
+    },
     "intersection": {"trunk": "conv"},
     "jigsaw": {
         "trunk": "pmg:test_resnet",
@@ -39,6 +44,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 """What a method needs beside `small_config`. A new method adds a line."""
 
 EPOCHS_TO_OVERFIT = {
+    "apinet": 10,
     "intersection": 25,
     "jigsaw": 5,
     "protopnet": 10,
