@@ -9,6 +9,7 @@ from core.config import TrainConfig
 from core.methods.apinet import APINet
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
+from core.methods.pipnet import PIPNet
 from core.methods.protopnet import ProtoPNet
 from core.methods.quantized_dt import QuantizedDT
 from core.methods.sdt import SDT
@@ -19,6 +20,7 @@ METHODS: Mapping[str, type[Method]] = MappingProxyType(
         "apinet": APINet,
         "intersection": Intersection,
         "jigsaw": Jigsaw,
+        "pipnet": PIPNet,
         "protopnet": ProtoPNet,
         "quantized_dt": QuantizedDT,
         "sdt": SDT,

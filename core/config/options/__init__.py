@@ -8,6 +8,7 @@ from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
+from core.config.options._pipnet import PIPNetOptions
 from core.config.options._protopnet import ProtoPNetOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
 from core.config.options._sdt import SDTOptions
@@ -19,6 +20,7 @@ __all__ = [
     "IntersectionOptions",
     "JigsawOptions",
     "MethodOptions",
+    "PIPNetOptions",
     "ProtoPNetOptions",
     "QuantizedDTOptions",
     "SDTOptions",
@@ -29,6 +31,7 @@ OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
         "apinet": APINetOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
+        "pipnet": PIPNetOptions,
         "protopnet": ProtoPNetOptions,
         "quantized_dt": QuantizedDTOptions,
         "sdt": SDTOptions,

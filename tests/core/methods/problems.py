@@ -26,6 +26,11 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 0.01,
         "jigsaw.pieces_per_side": [4, 2, 2],
     },
+    "pipnet": {
+        "trunk": "conv",
+        "pipnet.pretrain_epochs": 1,
+        "pipnet.prototype_learning_rate": 0.02,
+    },
     "protopnet": {
         "trunk": "conv",
         "protopnet.warm_epochs": 1,
@@ -47,6 +52,7 @@ EPOCHS_TO_OVERFIT = {
     "apinet": 10,
     "intersection": 25,
     "jigsaw": 5,
+    "pipnet": 30,
     "protopnet": 10,
     "quantized_dt": 40,
     "sdt": 40,
