@@ -2,7 +2,7 @@
 
 from core.backbones._build import build_trunk, check_backbone, check_maps, check_trunk, trunk_of
 from core.backbones._compile import compile_trunk
-from core.backbones._conv import ConvTrunk
+from core.backbones._conv import ConvTrunk, norm_layer
 from core.backbones._freeze import freeze_stages, keep_frozen
 from core.backbones._micro import forward_in_parts
 from core.backbones._pmg import BRANCH_FEATURES, PMGTrunk
@@ -25,6 +25,7 @@ __all__ = [
     "forward_in_parts",
     "freeze_stages",
     "keep_frozen",
+    "norm_layer",
     "pin_weights",
     "trunk_of",
 ]

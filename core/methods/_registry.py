@@ -7,6 +7,7 @@ import torch
 
 from core.config import TrainConfig
 from core.methods.apinet import APINet
+from core.methods.diversity import Diversity
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
 from core.methods.pipnet import PIPNet
@@ -18,6 +19,7 @@ from core.training import Method, TrainState
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
     {
         "apinet": APINet,
+        "diversity": Diversity,
         "intersection": Intersection,
         "jigsaw": Jigsaw,
         "pipnet": PIPNet,

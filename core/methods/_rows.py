@@ -21,6 +21,7 @@ _SCRATCH: Mapping[str, Any] = MappingProxyType(
 
 _ROWS: Mapping[str, Mapping[str, Any]] = {
     "apinet": {"method": "apinet"},
+    "diversity": {"method": "diversity"},
     "pipnet": {"method": "pipnet"},
     "protopnet": {"method": "protopnet"},
     "protopnet:pooled": {"method": "protopnet", "protopnet.features": "pooled"},

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from core.config.options._apinet import APINetOptions
 from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
+from core.config.options._diversity import DiversityOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
 from core.config.options._pipnet import PIPNetOptions
@@ -17,6 +18,7 @@ __all__ = [
     "OPTIONS",
     "APINetOptions",
     "CalibratedOptions",
+    "DiversityOptions",
     "IntersectionOptions",
     "JigsawOptions",
     "MethodOptions",
@@ -29,6 +31,7 @@ __all__ = [
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
         "apinet": APINetOptions,
+        "diversity": DiversityOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
         "pipnet": PIPNetOptions,

@@ -19,6 +19,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "apinet.classes_per_batch": 4,
         "apinet.frozen_trunk_epochs": 1,
     },
+    "diversity": {"trunk": "conv"},
     "intersection": {"trunk": "conv"},
     "jigsaw": {
         "trunk": "pmg:test_resnet",
@@ -50,6 +51,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 
 EPOCHS_TO_OVERFIT = {
     "apinet": 10,
+    "diversity": 30,
     "intersection": 25,
     "jigsaw": 5,
     "pipnet": 30,

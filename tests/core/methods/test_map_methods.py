@@ -9,7 +9,7 @@ from core.predict import predict_split
 from core.training import fit
 from tests.core.methods.problems import config_of, start, striped
 
-METHODS_ON_MAPS = ("pipnet", "protopnet")
+METHODS_ON_MAPS = ("diversity", "pipnet", "protopnet")
 TRUNKS = ("test_resnet", "pmg:test_resnet", "test_convnext", "test_vit")
 every_method = pytest.mark.parametrize("method", METHODS_ON_MAPS)
 
@@ -23,15 +23,16 @@ def test_they_train_on_every_trunk_with_maps(method: str, trunk: str) -> None:
     config = config_of(method, trunk=trunk, trunk_norm="batch", batch_size=4)
     state = start(config, dataset)
     before = {name: p.detach().clone() for name, p in state.model.named_parameters()}
-    (trunk_group,) = state.method.optimizers["trunk"].param_groups
-    listed = {id(p) for p in trunk_group["params"]}
-    assert listed
+    assert isinstance(state.model, MapNetwork)
+    of_map = {id(parameter) for parameter in state.model.trunk.map_parameters()}
+    groups = [g for o in state.method.optimizers.values() for g in o.param_groups]
+    assert of_map <= {id(parameter) for group in groups for parameter in group["params"]}
     assert all(np.isfinite(result.losses["label"]) for result in fit(state, dataset))
     for name, parameter in state.model.named_parameters():
-        if name.startswith("trunk") and id(parameter) not in listed:
+        if name.startswith("trunk") and id(parameter) not in of_map:
             assert torch.equal(parameter, before[name]), name
     moved = [p for n, p in state.model.named_parameters() if not torch.equal(p, before[n])]
-    assert listed & {id(p) for p in moved}
+    assert of_map & {id(p) for p in moved}
     outputs = predict_split(state.model, dataset.test)
     assert outputs.levels_ND is not None
     assert outputs.probabilities_NK.sum(1) == pytest.approx(1, abs=1e-5)
