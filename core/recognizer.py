@@ -4,6 +4,7 @@ Shape letters: B samples, C channels, H height, W width, N features, K classes.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -38,6 +39,13 @@ class Recognizer(nn.Module, ABC):
 
     is_quantized_after_training: bool = False
     """Whether `recognize` also gives `quantized_probabilities_BK`."""
+
+    def grow_like(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the shape of the network that some weights are of.
+
+        Called before `load_state_dict` where there are weights and nothing else of a run. Only a
+        network that grows has anything to do.
+        """
 
     @abstractmethod
     def recognize(self, images_BCHW: Tensor) -> Recognition:

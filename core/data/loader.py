@@ -24,6 +24,9 @@ class Batch(NamedTuple):
     global_size: int
     """Samples of the global batch, over all workers."""
 
+    rows_B: Tensor
+    """Which rows of the split they are, int64."""
+
 
 class BatchSampler(Protocol):
     """Which samples make up each batch, for a method that needs more than a shuffle."""
@@ -107,7 +110,8 @@ class BatchStream:
         mine = [np.array_split(whole, self._world_size)[self._rank] for whole in wholes]
         images = self._images.batches(mine, seed=(self._seed, epoch))
         for whole, rows, images_BCHW in zip(wholes, mine, images, strict=True):
-            yield Batch(images_BCHW, self._labels[torch.from_numpy(rows)], len(whole))
+            rows_B = torch.from_numpy(rows)
+            yield Batch(images_BCHW, self._labels[rows_B], len(whole), rows_B)
 
     def _wholes(self, drawn: int) -> list[Rows]:
         """Rows of each global batch."""

@@ -248,6 +248,7 @@ def _load_weights(model: Recognizer, file: Path) -> None:
         weights = load_file(file)
     except SafetensorError as error:
         raise DataError(f"{str(file)!r} is no safetensors file: {error}") from error
+    model.grow_like(weights)
     expected = model.state_dict()
     wrong = [f"{key} is missing" for key in expected if key not in weights]
     wrong += [f"{key} is not of this model" for key in weights if key not in expected]

@@ -34,6 +34,9 @@ class Answer(NamedTuple):
     `features_BN`, and with the numbers that their levels stand for. Whatever else the answer takes,
     such as the logits of another stream, it keeps from the one pass over the images."""
 
+    probabilities_BK: Tensor | None = None
+    """The method's own class probabilities, where they are no function of `features_BN`."""
+
 
 class CalibratedRecognizer(Recognizer):
     """A network whose levels are its float features', in one range that is fixed afterwards.
@@ -58,10 +61,12 @@ class CalibratedRecognizer(Recognizer):
         CoreError
             If `calibrate` was not called before.
         """
-        features_BN, classify = self.answer(images_BCHW)
+        features_BN, classify, probabilities_BK = self.answer(images_BCHW)
         levels_BN = self.quantizer(features_BN)
         return Recognition(
-            levels_BN, classify(features_BN), classify(self.quantizer.dequantize(levels_BN))
+            levels_BN,
+            classify(features_BN) if probabilities_BK is None else probabilities_BK,
+            classify(self.quantizer.dequantize(levels_BN)),
         )
 
     def calibrate(self, split: Split, *, batch_size: int) -> None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import torch
 
 from core.config import TrainConfig
+from core.methods.ant import ANT
 from core.methods.apinet import APINet
 from core.methods.diversity import Diversity
 from core.methods.intersection import Intersection
@@ -18,6 +19,7 @@ from core.training import Method, TrainState
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
     {
+        "ant": ANT,
         "apinet": APINet,
         "diversity": Diversity,
         "intersection": Intersection,

@@ -122,7 +122,7 @@ class Method(ABC):
         """Make the network of a config for trained weights that are loaded next.
 
         First weights are not read, so neither their file nor a hub needs to be there. A network
-        that grew takes its shape from the weights, in its own `load_state_dict`.
+        that grew takes its shape from the weights (`Recognizer.grow_like`).
 
         Raises
         ------

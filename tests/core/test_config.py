@@ -51,7 +51,7 @@ def test_defaults_are_the_papers() -> None:
         ({"weights": "w.pth", "weights_sha256": "0f"}, "must be 64 hexadecimal digits"),
         (
             {"method": "jigsw"},
-            "`method` must be one of 'intersection', 'jigsaw', .*, but got 'jigsw'",
+            "`method` must be one of .*'jigsaw', .* but got 'jigsw'",
         ),
         ({"jigsaw.whole_wieght": 1}, "'jigsaw.whole_wieght' is no .* mean 'jigsaw.whole_weight'"),
         ({"jigsaw.whole_weight": 0}, "`jigsaw.whole_weight` must be above 0, but got 0.0"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.config.options._ant import ANTOptions
 from core.config.options._apinet import APINetOptions
 from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
@@ -16,6 +17,7 @@ from core.config.options._sdt import SDTOptions
 
 __all__ = [
     "OPTIONS",
+    "ANTOptions",
     "APINetOptions",
     "CalibratedOptions",
     "DiversityOptions",
@@ -30,6 +32,7 @@ __all__ = [
 
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
+        "ant": ANTOptions,
         "apinet": APINetOptions,
         "diversity": DiversityOptions,
         "intersection": IntersectionOptions,

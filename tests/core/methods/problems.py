@@ -14,6 +14,7 @@ from core.training import EpochResult, TrainState, fit
 from tests.core.small import small_config
 
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
+    "ant": {"trunk": "conv", "ant.learning_rate": 0.004, "ant.node_epochs": 2, "ant.holdout": 0.2},
     "apinet": {
         "trunk": "conv",
         "apinet.classes_per_batch": 4,
@@ -50,6 +51,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 """What a method needs beside `small_config`. A new method adds a line."""
 
 EPOCHS_TO_OVERFIT = {
+    "ant": 80,
     "apinet": 10,
     "diversity": 30,
     "intersection": 25,
@@ -62,7 +64,7 @@ EPOCHS_TO_OVERFIT = {
 """How long a method takes to learn 64 images by heart."""
 
 
-OVERFIT_ACCURACY: Mapping[str, float] = {"sdt": 0.95}
+OVERFIT_ACCURACY: Mapping[str, float] = {"ant": 0.95, "sdt": 0.95}
 """What share of them it must get right, where that is not 0.98."""
 
 

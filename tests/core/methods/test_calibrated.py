@@ -162,8 +162,8 @@ def _calibrate(rank: int, world_size: int, folder: str) -> None:
 
 
 def test_workers_calibrate_as_one_does(tmp_path: Path) -> None:
-    for world_size in (1, 2):
-        in_workers(_calibrate, world_size, str(tmp_path))
+    _calibrate(0, 1, str(tmp_path))
+    in_workers(_calibrate, 2, str(tmp_path))
     for batch_size in (7, 1000):
         alone, *both = (
             torch.load(tmp_path / f"{name}-{batch_size}.pt", weights_only=True)

@@ -20,6 +20,7 @@ from core.training import TrainState
 from tests.core.methods.problems import CONFIGS, config_of, striped, train
 
 OTHER_READINGS = {
+    "ant grown": ("ant", {"num_epochs": 9, "ant.learning_rate": 0.03}),
     "sdt leaves": ("sdt", {"sdt.features": "leaves"}),
     "protopnet pooled": ("protopnet", {"protopnet.features": "pooled"}),
     "quantized_dt full": ("quantized_dt", {"quantized_dt.structure": "full"}),

@@ -389,7 +389,7 @@ def test_pooled_maps_are_features_and_levels_take_their_place() -> None:
     images = torch.from_numpy(dataset.test.images_NCHW)
     with torch.no_grad():
         map_BDHW = model.patches(images)
-        features, classify = model.answer(images)
+        features, classify, _ = model.answer(images)
         assert torch.equal(features, map_BDHW.flatten(2).amax(2))
         logits = model.similarities(map_BDHW) @ model.last_layer_KN.T
         torch.testing.assert_close(classify(features), logits.softmax(1))

@@ -130,6 +130,26 @@ def test_gains_are_the_mutual_information_of_class_and_test(seed: int) -> None:
             assert gains[feature, threshold] == pytest.approx(expected, abs=1e-8)
 
 
+@given(st.integers(0, 2**31 - 1))
+@settings(max_examples=40, deadline=None)
+def test_the_best_split_is_the_best_of_all_and_ahead_of_the_next_feature(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 4, (4, 5, 3))
+    # Every feature counts the same samples.
+    for feature in range(1, 4):
+        for label in range(3):
+            counts[feature, :, label] = rng.permutation(counts[0, :, label])
+    counts[0, 0] += 1
+    counts[1:, 2] += 1
+    gains = information_gains(counts.astype(np.float64))
+    ranked = sorted(
+        ((-gains[j, t], j, t) for j in range(4) for t in range(4)),
+    )
+    best = best_split(counts.astype(np.float64))
+    assert (-best.gain, best.feature, best.threshold) == ranked[0]
+    assert best.next_gain == max(-gain for gain, j, _ in ranked if j != best.feature)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_first_split_is_scikit_learns_stump(seed: int) -> None:
     levels, labels = problem(seed=seed)

@@ -17,6 +17,9 @@ def test_every_row_is_a_run_of_its_own_on_every_data_set(dataset: str) -> None:
         check_method(config)
         assert config.dataset == dataset
     hashes = {name: config.hash for name, config in configs.items()}
+    if base.trunk == "conv":
+        # The small net from random weights is what these data sets have anyway.
+        assert hashes.pop("ant:scratch") == hashes["ant"]
     assert len(set(hashes.values())) == len(hashes), hashes
 
 
