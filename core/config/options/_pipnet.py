@@ -15,12 +15,17 @@ FULL_BUDGET = 70
 class PIPNetOptions(MethodOptions):
     """Patch prototypes from two views of each image (Nauta et al., 2023), and their phases.
 
-    The numbers are those of the public code. The trunk has the config's own SGD. There is nothing
-    to calibrate: a feature is a probability.
+    The numbers are those of the public code. All is trained by Adam, without weight decay. The
+    trunk's step size is `prototype_learning_rate` times the config's `trunk_learning_rate_scale`.
+    There is nothing to calibrate: a feature is a probability.
     """
 
     method: ClassVar[str] = "pipnet"
-    unread: ClassVar[frozenset[str]] = OF_ALG_1 | {"feature_activation"}
+    unread: ClassVar[frozenset[str]] = OF_ALG_1 | {
+        "feature_activation",
+        "momentum",
+        "weight_decay",
+    }
 
     pretrain_epochs: int | None = None
     """Epochs at the start without labels. None for 10, or a seventh of a budget below 70."""

@@ -12,11 +12,16 @@ class ProtoPNetOptions(CalibratedOptions):
     """Prototypes of patches (Chen et al., 2019), and the phases that they are trained in.
 
     The numbers are those of the public code, in passes over the training set; an epoch there is 30
-    passes. The trunk has the config's own SGD.
+    passes. All is trained by Adam. The trunk's step size is `prototype_learning_rate` times the
+    config's `trunk_learning_rate_scale`; in the code it is a thirtieth.
     """
 
     method: ClassVar[str] = "protopnet"
-    unread: ClassVar[frozenset[str]] = OF_ALG_1 | {"feature_activation"}
+    unread: ClassVar[frozenset[str]] = OF_ALG_1 | {
+        "feature_activation",
+        "momentum",
+        "weight_decay",
+    }
 
     features: Literal["similarities", "pooled"] = "similarities"
     """What is quantized: how near each prototype is, or the largest entry of each channel of the
@@ -49,8 +54,8 @@ class ProtoPNetOptions(CalibratedOptions):
     prototype_learning_rate: float = 3e-3
     """Adam step size of prototypes and of the layers under them; it follows the schedule."""
 
-    add_on_weight_decay: float = 1e-3
-    """Of the layers under the prototypes, which have none themselves."""
+    network_weight_decay: float = 1e-3
+    """Of the trunk and of the layers under the prototypes, which have none themselves."""
 
     last_layer_epochs: int = 20
     """Passes over the similarities after each push, for the last layer alone."""
@@ -82,7 +87,7 @@ class ProtoPNetOptions(CalibratedOptions):
             "cluster_weight",
             "separation_weight",
             "last_layer_sparsity_weight",
-            "add_on_weight_decay",
+            "network_weight_decay",
             "last_layer_epochs",
         ):
             value = getattr(self, field)

@@ -93,11 +93,21 @@ class MapNetwork(Recognizer):
             keep_frozen(self.trunk)
         return self
 
-    def trunk_parameter_group(self, config: TrainConfig) -> dict[str, object]:
-        """What of the trunk the last map depends on, at the trunk's own step size."""
+    def trunk_parameter_group(
+        self, config: TrainConfig, *, scale: float = 1.0
+    ) -> dict[str, object]:
+        """What of the trunk the last map depends on, at the trunk's own step size.
+
+        Parameters
+        ----------
+        config
+            Its `trunk_learning_rate_scale` says how much smaller the trunk's steps are.
+        scale
+            Of new layers that are trained in the same way.
+        """
         return {
             "params": self.trunk.map_parameters(),
-            "scale": config.trunk_learning_rate_scale,
+            "scale": scale * config.trunk_learning_rate_scale,
         }
 
 

@@ -18,16 +18,15 @@ from core.methods._maps import check_map_method
 from core.methods.pipnet._losses import align_loss, tanh_loss
 from core.methods.pipnet._model import PIPNetModel
 from core.methods.pipnet._views import draw_factors, view
-from core.training import Method, Step, mix_seeds, sgd, share_batch_statistics
+from core.training import Method, Step, mix_seeds, share_batch_statistics
 
 
 class PIPNet(Method):
     """Prototypes that agree on two views and all occur; first without labels, then with them.
 
     Without labels the weight of the alignment rises to 1 and the classifier stays; its loss is told
-    all the same. Unlike the public code, a trunk that is fixed is in evaluation mode, it has the
-    SGD of all rows when it is not, and no weight of the classifier is made smaller beside its
-    gradient.
+    all the same. Unlike the public code, a trunk that is fixed is in evaluation mode, and no weight
+    of the classifier is made smaller beside its gradient.
 
     Parameters
     ----------
@@ -61,16 +60,14 @@ class PIPNet(Method):
             model = PIPNetModel(config, options, in_channels=in_channels, num_classes=num_classes)
         model = share_batch_statistics(model, device).to(device)
 
-        def adam(parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Adam:
-            group = {"params": parameters, "scale": rate / config.learning_rate}
-            return torch.optim.Adam([group], lr=rate)
-
+        rate, head_rate = options.prototype_learning_rate, options.head_learning_rate
+        scale = rate / config.learning_rate
+        prototypes = {"params": list(model.prototypes.parameters()), "scale": scale}
+        head = {"params": [model.classifier_KN], "scale": head_rate / config.learning_rate}
         optimizers: dict[str, torch.optim.Optimizer] = {
-            "trunk": sgd(config, [model.trunk_parameter_group(config)]),
-            "prototypes": adam(
-                list(model.prototypes.parameters()), options.prototype_learning_rate
-            ),
-            "head": adam([model.classifier_KN], options.head_learning_rate),
+            "trunk": torch.optim.Adam([model.trunk_parameter_group(config, scale=scale)], lr=rate),
+            "prototypes": torch.optim.Adam([prototypes], lr=rate),
+            "head": torch.optim.Adam([head], lr=head_rate),
         }
         return cls(config, model, optimizers)
 

@@ -25,7 +25,7 @@ from core.methods.protopnet._model import ProtoPNetModel
 from core.methods.protopnet._prototypes import similarity
 from core.methods.protopnet._push import Patches, push
 from core.methods.protopnet._schedule import Schedule
-from core.training import EpochEnd, Step, sgd, share_batch_statistics
+from core.training import EpochEnd, Step, share_batch_statistics
 
 PROTOTYPES_FILE = "prototypes.json"
 
@@ -34,8 +34,8 @@ class ProtoPNet(CalibratedMethod):
     """Prototypes alone, then with the trunk; pushed onto patches; the last layer after each push.
 
     Unlike the public code, everything that is fixed in a phase is in evaluation mode in it, so
-    statistics of BatchNorm stay where weights do. The trunk has the SGD of all rows, not Adam.
-    Early stopping compares epochs that end with a push. Pruning of prototypes is no part of it.
+    statistics of BatchNorm stay where weights do. Early stopping compares epochs that end with a
+    push. Pruning of prototypes is no part of it.
 
     Parameters
     ----------
@@ -83,25 +83,24 @@ class ProtoPNet(CalibratedMethod):
                 config, options, in_channels=in_channels, num_classes=num_classes
             )
         model = share_batch_statistics(model, device).to(device)
-        rate = options.prototype_learning_rate
+        rate, decay = options.prototype_learning_rate, options.network_weight_decay
         scale = rate / config.learning_rate
+        add_on = {"params": list(model.add_on.parameters()), "scale": scale, "weight_decay": decay}
         prototypes = torch.optim.Adam(
-            [
-                {
-                    "params": list(model.add_on.parameters()),
-                    "scale": scale,
-                    "weight_decay": options.add_on_weight_decay,
-                },
-                {"params": [model.prototypes_ND], "scale": scale},
-            ],
-            lr=rate,
+            [add_on, {"params": [model.prototypes_ND], "scale": scale}], lr=rate
+        )
+        trunk = torch.optim.Adam(
+            [model.trunk_parameter_group(config, scale=scale)], lr=rate, weight_decay=decay
         )
         last = options.last_layer_learning_rate
         last_layer = torch.optim.Adam(
             [{"params": [model.last_layer_KN], "scale": last / config.learning_rate}], lr=last
         )
-        trunk = sgd(config, [model.trunk_parameter_group(config)])
-        optimizers = {"trunk": trunk, "prototypes": prototypes, "last_layer": last_layer}
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            "trunk": trunk,
+            "prototypes": prototypes,
+            "last_layer": last_layer,
+        }
         return cls(config, model, optimizers)
 
     def start_epoch(self, epoch: int) -> None:

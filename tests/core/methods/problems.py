@@ -57,7 +57,7 @@ EPOCHS_TO_OVERFIT = {
     "intersection": 25,
     "jigsaw": 5,
     "pipnet": 30,
-    "protopnet": 10,
+    "protopnet": 20,
     "quantized_dt": 40,
     "sdt": 40,
 }

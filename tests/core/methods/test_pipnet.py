@@ -149,9 +149,8 @@ def test_one_batch_is_one_step_as_written_out(epoch: int) -> None:
     dataset = striped(num_train=16)
     changes: dict[str, Any] = {
         "num_epochs": epoch + 1,
-        "momentum": 0.0,
-        "weight_decay": 0.0,
         "schedule": "constant",
+        "trunk_learning_rate_scale": 0.5,
         "pipnet.pretrain_epochs": 2,
         "pipnet.frozen_trunk_epochs": 1,
         "pipnet.align_weight": 0.9,
@@ -197,12 +196,14 @@ def test_one_batch_is_one_step_as_written_out(epoch: int) -> None:
     head = {"classifier_KN"}
     expected = {0: set(before) - of_trunk - head, 1: set(before) - head, 2: set(before)}
     assert changed == expected[epoch]
+    # The first step of an Adam goes by the sign alone; each epoch is the first of one of them.
+    prefix, rate = (("prototypes", 0.02), ("trunk", 0.01), ("classifier", 0.05))[epoch]
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name in of_trunk & changed:
+            if name.startswith(prefix):
                 assert parameter.grad is not None
-                parameter -= config.learning_rate * parameter.grad
-                torch.testing.assert_close(after[name], parameter, rtol=1e-3, atol=1e-5, msg=name)
+                parameter -= rate * parameter.grad / (parameter.grad.abs() + 1e-8)
+                torch.testing.assert_close(after[name], parameter, rtol=1e-3, atol=1e-4, msg=name)
 
 
 def test_the_classifier_is_never_negative() -> None:
