@@ -4,13 +4,14 @@ Shape letters: B samples of a batch, C channels, H height, W width.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from core.config import Partition
+from core.data.images import Rows
 from core.data.types import Split
 from core.errors import ConfigError
 
@@ -25,6 +26,21 @@ class Batch(NamedTuple):
 
     rows_B: Tensor
     """Which rows of the split they are, int64."""
+
+
+class BatchSampler(Protocol):
+    """Which samples make up each batch, for a method that needs more than a shuffle."""
+
+    @property
+    def num_batches(self) -> int:
+        """Of every epoch."""
+
+    @property
+    def smallest_batch(self) -> int:
+        """Samples that each batch has at least."""
+
+    def epoch(self, epoch: int) -> list[Rows]:
+        """Rows of each batch of an epoch, counted from 0: a function of the epoch alone."""
 
 
 class BatchStream:
@@ -46,6 +62,8 @@ class BatchStream:
         "epoch" for a permutation of its own in each epoch, "once" for that of the first in all.
     rank, world_size
         Which of how many workers this is.
+    sampler
+        What cuts the batches in the place of a permutation; None for the permutation.
 
     Raises
     ------
@@ -62,12 +80,16 @@ class BatchStream:
         partition: Partition = "epoch",
         rank: int = 0,
         world_size: int = 1,
+        sampler: BatchSampler | None = None,
     ) -> None:
         self.num_samples = len(split)
-        self.num_batches = -(-self.num_samples // batch_size)
-        if self.num_batches > 1 and self.num_samples % batch_size == 1:
-            self.num_batches -= 1
-        smallest = min(batch_size, self.num_samples - (self.num_batches - 1) * batch_size)
+        if sampler is None:
+            self.num_batches = -(-self.num_samples // batch_size)
+            if self.num_batches > 1 and self.num_samples % batch_size == 1:
+                self.num_batches -= 1
+            smallest = min(batch_size, self.num_samples - (self.num_batches - 1) * batch_size)
+        else:
+            self.num_batches, smallest = sampler.num_batches, sampler.smallest_batch
         if smallest < world_size:
             raise ConfigError(
                 f"`batch_size` {batch_size} leaves a batch of {smallest} of {self.num_samples} "
@@ -80,15 +102,20 @@ class BatchStream:
         self._partition = partition
         self._rank = rank
         self._world_size = world_size
+        self._sampler = sampler
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of one epoch, counted from 0, from batch `start` on."""
-        drawn = epoch if self._partition == "epoch" else 0
-        order = np.random.default_rng([self._seed, drawn]).permutation(self.num_samples)
-        cuts = np.arange(1, self.num_batches) * self._batch_size
-        wholes = np.split(order, cuts)[start:]
+        wholes = self._wholes(epoch if self._partition == "epoch" else 0)[start:]
         mine = [np.array_split(whole, self._world_size)[self._rank] for whole in wholes]
         images = self._images.batches(mine, seed=(self._seed, epoch))
         for whole, rows, images_BCHW in zip(wholes, mine, images, strict=True):
             rows_B = torch.from_numpy(rows)
             yield Batch(images_BCHW, self._labels[rows_B], len(whole), rows_B)
+
+    def _wholes(self, drawn: int) -> list[Rows]:
+        """Rows of each global batch."""
+        if self._sampler is not None:
+            return self._sampler.epoch(drawn)
+        order = np.random.default_rng([self._seed, drawn]).permutation(self.num_samples)
+        return np.split(order, np.arange(1, self.num_batches) * self._batch_size)

@@ -7,10 +7,14 @@ import torch
 
 from core.config import TrainConfig
 from core.methods.ant import ANT
+from core.methods.apinet import APINet
 from core.methods.dfl import DFL
+from core.methods.diversity import Diversity
 from core.methods.intersection import Intersection
 from core.methods.jigsaw import Jigsaw
 from core.methods.nts import NTS
+from core.methods.pipnet import PIPNet
+from core.methods.protopnet import ProtoPNet
 from core.methods.quantized_dt import QuantizedDT
 from core.methods.region_grouping import RegionGrouping
 from core.methods.sdt import SDT
@@ -20,10 +24,14 @@ from core.training import Method, TrainState
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
     {
         "ant": ANT,
+        "apinet": APINet,
         "dfl": DFL,
+        "diversity": Diversity,
         "intersection": Intersection,
         "jigsaw": Jigsaw,
         "nts": NTS,
+        "pipnet": PIPNet,
+        "protopnet": ProtoPNet,
         "quantized_dt": QuantizedDT,
         "region_grouping": RegionGrouping,
         "sdt": SDT,

@@ -1,4 +1,4 @@
-"""The rows of the paper's Table 1, and their other readings, as changes of a base config.
+"""The rows of the paper's Table 1, their other readings, and newer rows, as changes of a config.
 
 A row is a config, not always a method: the paper's own rows are one method with other weights, and
 a row whose text can be read in two ways has a name for each.
@@ -20,6 +20,11 @@ _SCRATCH: Mapping[str, Any] = MappingProxyType(
 """The small conv net from random weights, all of it at the step size of new layers."""
 
 _ROWS: Mapping[str, Mapping[str, Any]] = {
+    "apinet": {"method": "apinet"},
+    "diversity": {"method": "diversity"},
+    "pipnet": {"method": "pipnet"},
+    "protopnet": {"method": "protopnet"},
+    "protopnet:pooled": {"method": "protopnet", "protopnet.features": "pooled"},
     "quantized": {"tree_weight": 0.0, "sparsity_weight": 0.0},
     "quantized+dt": {"method": "quantized_dt"},
     "quantized+dt:vfdt-2000": {

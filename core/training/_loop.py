@@ -88,6 +88,7 @@ def fit(
         partition=config.partition,
         rank=rank(),
         world_size=world_size(),
+        sampler=state.method.batch_sampler(dataset.train.labels_N),
     )
     while not state.finished:
         yield _run_epoch(state, dataset, batches, after_batch)

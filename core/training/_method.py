@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from core.config import TrainConfig
 from core.data import Split
-from core.data.loader import Batch
+from core.data.loader import Batch, BatchSampler
 from core.errors import NonFiniteLossError
 from core.recognizer import Recognizer
 from core.tree import DecisionTree
@@ -161,6 +163,16 @@ class Method(ABC):
         timer
             For the part "network".
         """
+
+    def batch_sampler(self, labels_N: npt.NDArray[np.int64]) -> BatchSampler | None:
+        """What cuts the training set into batches; None for a shuffle, cut by `batch_size`.
+
+        Raises
+        ------
+        DataError
+            If the method cannot have its batches of samples with such labels.
+        """
+        return None
 
     def start_epoch(self, epoch: int) -> None:
         """Prepare for an epoch's batches; also where a run goes on inside the epoch."""

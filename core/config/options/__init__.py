@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from core.config.options._ant import ANTOptions
+from core.config.options._apinet import APINetOptions
 from core.config.options._base import MethodOptions
 from core.config.options._calibrated import CalibratedOptions
 from core.config.options._dfl import DFLOptions
+from core.config.options._diversity import DiversityOptions
 from core.config.options._intersection import IntersectionOptions
 from core.config.options._jigsaw import JigsawOptions
 from core.config.options._nts import NTSOptions
+from core.config.options._pipnet import PIPNetOptions
+from core.config.options._protopnet import ProtoPNetOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
 from core.config.options._region_grouping import RegionGroupingOptions
 from core.config.options._sdt import SDTOptions
@@ -18,12 +22,16 @@ from core.config.options._wsdan import WSDANOptions
 __all__ = [
     "OPTIONS",
     "ANTOptions",
+    "APINetOptions",
     "CalibratedOptions",
     "DFLOptions",
+    "DiversityOptions",
     "IntersectionOptions",
     "JigsawOptions",
     "MethodOptions",
     "NTSOptions",
+    "PIPNetOptions",
+    "ProtoPNetOptions",
     "QuantizedDTOptions",
     "RegionGroupingOptions",
     "SDTOptions",
@@ -33,10 +41,14 @@ __all__ = [
 OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
     {
         "ant": ANTOptions,
+        "apinet": APINetOptions,
         "dfl": DFLOptions,
+        "diversity": DiversityOptions,
         "intersection": IntersectionOptions,
         "jigsaw": JigsawOptions,
         "nts": NTSOptions,
+        "pipnet": PIPNetOptions,
+        "protopnet": ProtoPNetOptions,
         "quantized_dt": QuantizedDTOptions,
         "region_grouping": RegionGroupingOptions,
         "sdt": SDTOptions,

@@ -16,6 +16,12 @@ from tests.core.small import small_config
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "ant": {"trunk": "conv", "ant.learning_rate": 0.004, "ant.node_epochs": 2, "ant.holdout": 0.2},
     "dfl": {"trunk": "conv"},
+    "apinet": {
+        "trunk": "conv",
+        "apinet.classes_per_batch": 4,
+        "apinet.frozen_trunk_epochs": 1,
+    },
+    "diversity": {"trunk": "conv"},
     "intersection": {"trunk": "conv"},
     "jigsaw": {
         "trunk": "pmg:test_resnet",
@@ -24,6 +30,18 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "jigsaw.pieces_per_side": [4, 2, 2],
     },
     "nts": {"trunk": "conv"},
+    "pipnet": {
+        "trunk": "conv",
+        "pipnet.pretrain_epochs": 1,
+        "pipnet.prototype_learning_rate": 0.02,
+    },
+    "protopnet": {
+        "trunk": "conv",
+        "protopnet.warm_epochs": 1,
+        "protopnet.push_every": 1,
+        "protopnet.decay_every": 100,
+        "protopnet.last_layer_epochs": 2,
+    },
     "quantized_dt": {
         "trunk": "conv",
         "quantized_dt.min_samples": 16,
@@ -38,10 +56,14 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 
 EPOCHS_TO_OVERFIT = {
     "ant": 80,
+    "apinet": 10,
     "dfl": 25,
+    "diversity": 30,
     "intersection": 25,
     "jigsaw": 5,
     "nts": 25,
+    "pipnet": 30,
+    "protopnet": 20,
     "quantized_dt": 40,
     "region_grouping": 25,
     "sdt": 40,

@@ -23,6 +23,7 @@ OTHER_READINGS = {
     "ant grown": ("ant", {"num_epochs": 9, "ant.learning_rate": 0.03}),
     "dfl joint": ("dfl", {"dfl.features": "joint"}),
     "sdt leaves": ("sdt", {"sdt.features": "leaves"}),
+    "protopnet pooled": ("protopnet", {"protopnet.features": "pooled"}),
     "quantized_dt full": ("quantized_dt", {"quantized_dt.structure": "full"}),
     "wsdan linear": ("wsdan", {"wsdan.features": "linear"}),
 }
