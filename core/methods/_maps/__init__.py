@@ -1,6 +1,6 @@
-"""What methods share that look at a trunk's last map."""
+"""What methods share that look at a trunk's maps."""
 
-from core.methods._maps._network import MapNetwork, check_map_method
+from core.methods._maps._network import MapNetwork, check_map_config
 from core.methods._maps._spread import classes_of_units
 
-__all__ = ["MapNetwork", "check_map_method", "classes_of_units"]
+__all__ = ["MapNetwork", "check_map_config", "classes_of_units"]

@@ -6,7 +6,7 @@ Shape letters: B samples, C channels, H height, W width, N filters, K classes.
 import torch
 from torch import Tensor, nn
 
-from core.methods._spread import spread_over_classes
+from core.methods._maps import classes_of_units
 
 
 class FilterBank(nn.Module):
@@ -32,7 +32,7 @@ class FilterBank(nn.Module):
     def __init__(self, channels: int, *, num_filters: int, num_classes: int) -> None:
         super().__init__()
         self.filters = nn.Conv2d(channels, num_filters, 1)
-        class_N = spread_over_classes(num_filters, num_classes)
+        class_N = classes_of_units(num_filters, num_classes)
         is_of_KN = (class_N == torch.arange(num_classes)[:, None]).float()
         self.register_buffer("class_N", class_N, persistent=False)
         self.register_buffer(

@@ -19,8 +19,7 @@ from core.data import Split
 from core.data.loader import Batch
 from core.methods._calibrated import CalibratedMethod
 from core.methods._descend import descend
-from core.methods._map_network import check_map_config
-from core.methods._spread import spread_over_classes
+from core.methods._maps import check_map_config, classes_of_units
 from core.methods.dfl._model import DFLModel
 from core.methods.dfl._patches import first_filters
 from core.methods.dfl._whiten import cross_class_cosine, unit_rows, whitened
@@ -60,7 +59,7 @@ class DFL(CalibratedMethod):
     def create(
         cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
     ) -> Self:
-        spread_over_classes(config.feature_dim, num_classes)  # refuses before a trunk is built
+        classes_of_units(config.feature_dim, num_classes)  # refuses before a trunk is built
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = DFLModel(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from core.config import TrainConfig
 from core.config.options import DFLOptions
 from core.methods._calibrated import Answer
-from core.methods._map_network import MapNetwork
+from core.methods._maps import MapNetwork
 from core.methods.dfl._bank import FilterBank
 from core.model import projection
 

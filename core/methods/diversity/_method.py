@@ -13,7 +13,7 @@ from core.data.loader import Batch
 from core.distributed import sum_gradients, sum_over_workers
 from core.losses import label_loss
 from core.methods._calibrated import CalibratedMethod
-from core.methods._maps import check_map_method
+from core.methods._maps import check_map_config
 from core.methods.diversity._loss import diversity_loss
 from core.methods.diversity._model import DiversityModel
 from core.training import Step, sgd, share_batch_statistics
@@ -46,7 +46,7 @@ class Diversity(CalibratedMethod):
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
-        check_map_method(config)
+        check_map_config(config)
 
     @classmethod
     def create(

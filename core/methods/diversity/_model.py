@@ -3,18 +3,16 @@
 Shape letters: B samples, C channels, H height, W width, N features, K classes.
 """
 
-import torch
 from torch import Tensor, nn
 
 from core.backbones import norm_layer
 from core.config import TrainConfig
 from core.config.options import DiversityOptions
-from core.methods._calibrated import Answer, CalibratedRecognizer
+from core.methods._calibrated import Answer
 from core.methods._maps import MapNetwork
-from core.quantize import CalibratedQuantizer
 
 
-class DiversityModel(CalibratedRecognizer, MapNetwork):
+class DiversityModel(MapNetwork):
     """Trunk, n feature maps, their means, a linear classifier.
 
     The 1024 numbers are the means of 1024 maps, which a 1x1 convolution, a norm and a ReLU make of
@@ -23,7 +21,7 @@ class DiversityModel(CalibratedRecognizer, MapNetwork):
 
     Parameters
     ----------
-    config, in_channels, num_classes, load_weights
+    config, in_channels, num_classes
         As in `MapNetwork`.
     options
         Of the loss.
@@ -41,20 +39,14 @@ class DiversityModel(CalibratedRecognizer, MapNetwork):
         *,
         in_channels: int,
         num_classes: int,
-        load_weights: bool = True,
     ) -> None:
-        super().__init__(
-            config, in_channels=in_channels, num_classes=num_classes, load_weights=load_weights
-        )
-        # Its own draws, which do not depend on the trunk's.
-        torch.manual_seed(config.seed)
+        super().__init__(config, in_channels=in_channels, num_classes=num_classes)
         self.projection = nn.Sequential(
-            nn.Conv2d(self.map_channels, config.feature_dim, 1, bias=False),
+            nn.Conv2d(self.map_channels[1], config.feature_dim, 1, bias=False),
             norm_layer(config.trunk_norm, config.feature_dim),
             nn.ReLU(),
         )
         self.classifier = nn.Linear(config.feature_dim, num_classes)
-        self.quantizer = CalibratedQuantizer(config.num_bits)
 
     def feature_maps(self, images_BCHW: Tensor) -> Tensor:
         """(B, N, H, W) Maps of the features, not negative, float32."""

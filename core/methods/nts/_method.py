@@ -15,7 +15,7 @@ from core.data.loader import Batch
 from core.distributed import local_rows
 from core.methods._calibrated import CalibratedMethod
 from core.methods._descend import descend
-from core.methods._map_network import check_map_config
+from core.methods._maps import check_map_config
 from core.methods.nts._model import NTSModel
 from core.methods.nts._navigator import rank_loss
 from core.training import Step, mix_seeds, sgd, share_batch_statistics

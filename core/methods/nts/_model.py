@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from core.config import TrainConfig
 from core.config.options import NTSOptions
 from core.methods._calibrated import Answer
-from core.methods._map_network import MapNetwork
+from core.methods._maps import MapNetwork
 from core.methods.nts._anchors import anchors_for
 from core.methods.nts._crops import crops
 from core.methods.nts._navigator import Navigator, propose

@@ -14,7 +14,7 @@ from core.config.options import PIPNetOptions
 from core.data.loader import Batch
 from core.distributed import rank, sum_gradients, sum_over_workers, world_size
 from core.losses import label_loss
-from core.methods._maps import check_map_method
+from core.methods._maps import check_map_config
 from core.methods.pipnet._losses import align_loss, tanh_loss
 from core.methods.pipnet._model import PIPNetModel
 from core.methods.pipnet._views import draw_factors, view
@@ -48,7 +48,7 @@ class PIPNet(Method):
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
-        check_map_method(config)
+        check_map_config(config)
 
     @classmethod
     def create(

@@ -8,13 +8,12 @@ from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.config.options import PIPNetOptions
-from core.methods._calibrated import Answer, CalibratedRecognizer
+from core.methods._calibrated import Answer
 from core.methods._maps import MapNetwork
 from core.methods.pipnet._losses import class_scores
-from core.quantize import CalibratedQuantizer
 
 
-class PIPNetModel(CalibratedRecognizer, MapNetwork):
+class PIPNetModel(MapNetwork):
     """Trunk, a 1x1 convolution to n, a softmax in each cell, the maximum over cells, a classifier.
 
     The 1024 numbers are the presences of 1024 prototypes, in [0, 1]: the layer before the last. The
@@ -23,7 +22,7 @@ class PIPNetModel(CalibratedRecognizer, MapNetwork):
 
     Parameters
     ----------
-    config, in_channels, num_classes, load_weights
+    config, in_channels, num_classes
         As in `MapNetwork`.
     options
         Of the scores.
@@ -41,18 +40,12 @@ class PIPNetModel(CalibratedRecognizer, MapNetwork):
         *,
         in_channels: int,
         num_classes: int,
-        load_weights: bool = True,
     ) -> None:
-        super().__init__(
-            config, in_channels=in_channels, num_classes=num_classes, load_weights=load_weights
-        )
+        super().__init__(config, in_channels=in_channels, num_classes=num_classes)
         self._exponent = options.score_exponent
-        # Its own draws, which do not depend on the trunk's.
-        torch.manual_seed(config.seed)
-        self.prototypes = nn.Conv2d(self.map_channels, config.feature_dim, 1)
+        self.prototypes = nn.Conv2d(self.map_channels[1], config.feature_dim, 1)
         weight_KN = 1 + 0.1 * torch.randn(num_classes, config.feature_dim)
         self.classifier_KN = nn.Parameter(weight_KN.clamp(min=0))
-        self.quantizer = CalibratedQuantizer(config.num_bits)
         self.quantizer.calibrate(torch.zeros(1), torch.ones(1))
 
     def cells(self, images_BCHW: Tensor, *, train_trunk: bool = True) -> Tensor:

@@ -18,7 +18,7 @@ from core.distributed import sum_gradients, sum_over_workers, world_size
 from core.errors import ConfigError
 from core.losses import label_loss
 from core.methods._calibrated import CalibratedMethod
-from core.methods._maps import check_map_method
+from core.methods._maps import check_map_config
 from core.methods.protopnet._last_layer import all_similarities, fit_last_layer
 from core.methods.protopnet._losses import cluster_loss, separation_loss, wrong_class_norm
 from core.methods.protopnet._model import ProtoPNetModel
@@ -65,7 +65,7 @@ class ProtoPNet(CalibratedMethod):
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
-        check_map_method(config)
+        check_map_config(config)
 
     @classmethod
     def create(

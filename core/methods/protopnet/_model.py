@@ -10,15 +10,14 @@ from torch.nn import functional
 
 from core.config import TrainConfig
 from core.config.options import ProtoPNetOptions
-from core.methods._calibrated import Answer, CalibratedRecognizer
+from core.methods._calibrated import Answer
 from core.methods._maps import MapNetwork, classes_of_units
 from core.methods.protopnet._prototypes import first_last_layer, nearest, similarity
-from core.quantize import CalibratedQuantizer
 
 _CHANNELS = 128
 
 
-class ProtoPNetModel(CalibratedRecognizer, MapNetwork):
+class ProtoPNetModel(MapNetwork):
     """Trunk, two 1x1 convolutions, n prototypes that belong to classes, and a last layer.
 
     The 1024 numbers are the similarities to 1024 prototypes, spread over the classes: the layer
@@ -26,7 +25,7 @@ class ProtoPNetModel(CalibratedRecognizer, MapNetwork):
 
     Parameters
     ----------
-    config, in_channels, num_classes, load_weights
+    config, in_channels, num_classes
         As in `MapNetwork`.
     options
         Of the prototypes.
@@ -46,21 +45,16 @@ class ProtoPNetModel(CalibratedRecognizer, MapNetwork):
         *,
         in_channels: int,
         num_classes: int,
-        load_weights: bool = True,
     ) -> None:
         class_of_N = classes_of_units(config.feature_dim, num_classes)
-        super().__init__(
-            config, in_channels=in_channels, num_classes=num_classes, load_weights=load_weights
-        )
+        super().__init__(config, in_channels=in_channels, num_classes=num_classes)
         self._reads_pooled = options.features == "pooled"
         if self._reads_pooled:
             channels = config.feature_dim
         else:
-            channels = options.prototype_channels or min(_CHANNELS, self.map_channels)
-        # Its own draws, which do not depend on the trunk's.
-        torch.manual_seed(config.seed)
+            channels = options.prototype_channels or min(_CHANNELS, self.map_channels[1])
         self.add_on = nn.Sequential(
-            nn.Conv2d(self.map_channels, channels, 1),
+            nn.Conv2d(self.map_channels[1], channels, 1),
             nn.ReLU(),
             nn.Conv2d(channels, channels, 1),
             nn.Sigmoid(),
@@ -72,7 +66,6 @@ class ProtoPNetModel(CalibratedRecognizer, MapNetwork):
         self.prototypes_ND = nn.Parameter(torch.rand(config.feature_dim, channels))
         self.register_buffer("class_of_N", class_of_N, persistent=False)
         self.last_layer_KN = nn.Parameter(first_last_layer(class_of_N, num_classes))
-        self.quantizer = CalibratedQuantizer(config.num_bits)
 
     def patches(self, images_BCHW: Tensor, *, train_trunk: bool = True) -> Tensor:
         """Z, the map that prototypes are compared with: (B, D, H, W) in (0, 1), float32."""

@@ -14,7 +14,7 @@ from core.data.loader import Batch
 from core.distributed import world_size
 from core.methods._calibrated import CalibratedMethod
 from core.methods._descend import descend
-from core.methods._map_network import check_map_config
+from core.methods._maps import check_map_config
 from core.methods.region_grouping._model import RegionGroupingModel
 from core.methods.region_grouping._occurrence import occurrence, prior_loss
 from core.training import Step, sgd, share_batch_statistics

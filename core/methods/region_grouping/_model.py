@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from core.config import TrainConfig
 from core.config.options import RegionGroupingOptions
 from core.methods._calibrated import Answer
-from core.methods._map_network import MapNetwork
+from core.methods._maps import MapNetwork
 from core.methods.region_grouping._blocks import part_attention, part_blocks
 from core.methods.region_grouping._grouping import Grouping
 from core.model import vector_norm

@@ -14,7 +14,7 @@ from core.config import TrainConfig, TrunkNorm
 from core.config.options import WSDANOptions
 from core.errors import ConfigError
 from core.methods._calibrated import Answer
-from core.methods._map_network import MapNetwork
+from core.methods._maps import MapNetwork
 from core.methods.wsdan._centers import Centers
 from core.methods.wsdan._pooling import attention_pool
 from core.methods.wsdan._regions import boxes_of, cropped, on_image

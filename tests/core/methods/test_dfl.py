@@ -15,7 +15,7 @@ from core.config import TrainConfig
 from core.data import Dataset, Split
 from core.errors import ConfigError, DataError
 from core.methods import METHODS, check_method
-from core.methods._spread import spread_over_classes
+from core.methods._maps import classes_of_units
 from core.methods.dfl import DFL, DFLModel
 from core.methods.dfl._bank import FilterBank
 from core.methods.dfl._patches import FirstFilters, first_filters, peaks_of
@@ -36,10 +36,10 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def test_units_are_spread_over_the_classes_of_the_papers_data_sets() -> None:
     for num_classes, more, least in ((200, 24, 5), (50, 24, 20), (20, 4, 51), (12, 4, 85)):
-        counts = torch.bincount(spread_over_classes(1024, num_classes)).tolist()
+        counts = torch.bincount(classes_of_units(1024, num_classes)).tolist()
         assert counts == [least + 1] * more + [least] * (num_classes - more)
-    with pytest.raises(ConfigError, match=r"at least 7, the number of classes, .* but got 6\."):
-        spread_over_classes(6, 7)
+    with pytest.raises(ConfigError, match="at least the number of classes, 7, .* but got 6: "):
+        classes_of_units(6, 7)
 
 
 def test_responses_are_the_highest_dot_products_over_the_cells() -> None:
@@ -380,7 +380,7 @@ def test_trunks_of_timm_are_trained(trunk: str) -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="'dfl', but 'mlp' has none"):
         check_method(config_of("dfl", trunk="mlp"))
-    with pytest.raises(ConfigError, match="at least 4, the number of classes"):
+    with pytest.raises(ConfigError, match="at least the number of classes, 4"):
         start(config_of("dfl", feature_dim=3), striped())
     with pytest.raises(ConfigError, match=r"`dfl.side_weight` must be at least 0, but got -1\.0"):
         TrainConfig.from_dict({"dfl.side_weight": -1})

@@ -64,3 +64,14 @@ def test_bf16_and_channels_last_give_float32_maps_near_the_same(method: str) -> 
     torch.testing.assert_close(maps[2], maps[0])
     torch.testing.assert_close(maps[1], maps[0], rtol=0.1, atol=0.1)
     assert not torch.equal(maps[1], maps[0])
+
+
+@every_method
+def test_micro_batches_of_the_trunk_give_the_same_steps(method: str) -> None:
+    dataset = striped()
+    whole, parts = (
+        start(config_of(method, num_epochs=1, trunk_norm="group", accumulation_steps=n), dataset)
+        for n in (1, 2)
+    )
+    (first,), (second,) = list(fit(whole, dataset)), list(fit(parts, dataset))
+    assert second.losses == pytest.approx(first.losses, rel=1e-3)

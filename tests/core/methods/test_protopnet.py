@@ -460,8 +460,8 @@ def test_options_that_cannot_be_are_refused(values: dict[str, object], message: 
 def test_what_cannot_be_trained_is_refused_before_anything_is_built() -> None:
     with pytest.raises(ConfigError, match="must have feature maps for the method 'protopnet'"):
         check_method(config_of("protopnet", trunk="mlp"))
-    with pytest.raises(ConfigError, match=r"`accumulation_steps` must be 1 .* got 2"):
-        check_method(config_of("protopnet", accumulation_steps=2))
+    with pytest.raises(ConfigError, match="`compile` must be False for the method 'protopnet'"):
+        check_method(config_of("protopnet", compile=True))
     with pytest.raises(ConfigError, match=r"at least the number of classes, 4, .* got 3"):
         start(config_of("protopnet", feature_dim=3), striped())
     with pytest.raises(ConfigError, match="must have two classes or more"):
