@@ -32,7 +32,9 @@ class ProtoPNetOptions(CalibratedOptions):
     With ``features="pooled"`` it is n."""
 
     warm_epochs: int | None = None
-    """Epochs in which the trunk is fixed; None for 10, or a quarter of a budget below 40."""
+    """Epochs in which the trunk is fixed. None for 10, or a quarter of a budget below 40, where the
+    trunk has first weights; and for 0 where it begins at random, so that there is nothing to keep.
+    """
 
     push_every: int | None = None
     """Epochs from the warm-up, or a push, to the next push; the last epoch ends with one as well.

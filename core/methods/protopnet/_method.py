@@ -56,7 +56,11 @@ class ProtoPNet(CalibratedMethod):
         self.model = model
         self.optimizers = optimizers
         self._options = _options(config)
-        self._schedule = Schedule.of(self._options, num_epochs=config.num_epochs)
+        self._schedule = Schedule.of(
+            self._options,
+            num_epochs=config.num_epochs,
+            has_first_weights=config.weights is not None,
+        )
         self._scales = {
             name: [group["scale"] for group in optimizers[name].param_groups]
             for name in ("trunk", "prototypes")

@@ -25,7 +25,7 @@ class Schedule:
 
     Examples
     --------
-    >>> schedule = Schedule.of(ProtoPNetOptions(), num_epochs=40)
+    >>> schedule = Schedule.of(ProtoPNetOptions(), num_epochs=40, has_first_weights=True)
     >>> [epoch + 1 for epoch in range(40) if schedule.ends_with_push(epoch)]
     [20, 30, 40]
     >>> [schedule.decay(epoch) for epoch in (0, 24, 25, 39)]
@@ -38,8 +38,11 @@ class Schedule:
     decay_every: int
 
     @classmethod
-    def of(cls, options: ProtoPNetOptions, *, num_epochs: int) -> Self:
-        """The phases of a run, in whole epochs, of which a push takes one at least."""
+    def of(cls, options: ProtoPNetOptions, *, num_epochs: int, has_first_weights: bool) -> Self:
+        """The phases of a run, in whole epochs, of which a push takes one at least.
+
+        A trunk without first weights has no warm-up of its own accord.
+        """
 
         def share(given: int | None, passes: int, least: int) -> int:
             if given is not None:
@@ -48,7 +51,7 @@ class Schedule:
 
         return cls(
             num_epochs=num_epochs,
-            warm_epochs=share(options.warm_epochs, _WARM, 0),
+            warm_epochs=share(options.warm_epochs, _WARM if has_first_weights else 0, 0),
             push_every=share(options.push_every, _PUSH, 1),
             decay_every=share(options.decay_every, _DECAY, 1),
         )

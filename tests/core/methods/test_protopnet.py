@@ -2,7 +2,6 @@
 
 import json
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -349,7 +348,7 @@ def test_the_warm_up_leaves_the_trunk_as_it_is() -> None:
 def test_phases_of_a_budget(
     num_epochs: int, warm: int, pushes: list[int], decays: dict[int, float]
 ) -> None:
-    schedule = Schedule.of(ProtoPNetOptions(), num_epochs=num_epochs)
+    schedule = Schedule.of(ProtoPNetOptions(), num_epochs=num_epochs, has_first_weights=True)
     assert [schedule.is_warm(epoch) for epoch in range(num_epochs)] == [
         epoch < warm for epoch in range(num_epochs)
     ]
@@ -357,6 +356,15 @@ def test_phases_of_a_budget(
     for epoch, decay in decays.items():
         assert schedule.decay(epoch) == pytest.approx(decay)
         assert schedule.decay(epoch - 1) == pytest.approx(10 * decay)
+
+
+def test_a_trunk_from_random_weights_has_no_warm_up_unless_told() -> None:
+    schedule = Schedule.of(ProtoPNetOptions(), num_epochs=40, has_first_weights=False)
+    assert not any(schedule.is_warm(epoch) for epoch in range(40))
+    assert [e + 1 for e in range(40) if schedule.ends_with_push(e)] == [10, 20, 30, 40]
+    told = ProtoPNetOptions(warm_epochs=3)
+    schedule = Schedule.of(told, num_epochs=40, has_first_weights=False)
+    assert sum(schedule.is_warm(epoch) for epoch in range(40)) == 3
 
 
 def test_step_sizes_fall_but_not_the_last_layers() -> None:
@@ -405,7 +413,6 @@ def test_prototypes_have_as_many_channels_as_told() -> None:
 
 
 def _push_over_workers(rank: int, world_size: int, folder: str) -> None:
-    warnings.simplefilter("error")
     dataset = striped(3, num_train=30)
     model = network(start(config_of("protopnet"), dataset)).eval()
     patches = push(model, dataset.train, batch_size=7)
@@ -416,8 +423,8 @@ def _push_over_workers(rank: int, world_size: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_workers_push_as_one_does(tmp_path: Path) -> None:
-    for world_size in (1, 2):
-        in_workers(_push_over_workers, world_size, str(tmp_path))
+    _push_over_workers(0, 1, str(tmp_path))
+    in_workers(_push_over_workers, 2, str(tmp_path))
     alone, *both = (
         torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1")
     )
