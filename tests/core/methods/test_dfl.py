@@ -38,7 +38,7 @@ def test_units_are_spread_over_the_classes_of_the_papers_data_sets() -> None:
     for num_classes, more, least in ((200, 24, 5), (50, 24, 20), (20, 4, 51), (12, 4, 85)):
         counts = torch.bincount(classes_of_units(1024, num_classes)).tolist()
         assert counts == [least + 1] * more + [least] * (num_classes - more)
-    with pytest.raises(ConfigError, match="at least the number of classes, 7, .* but got 6: "):
+    with pytest.raises(ConfigError, match=r"at least the number of classes, 7, .* but got 6: "):
         classes_of_units(6, 7)
 
 
