@@ -20,11 +20,27 @@ _SCRATCH: Mapping[str, Any] = MappingProxyType(
 """The small conv net from random weights, all of it at the step size of new layers."""
 
 _ROWS: Mapping[str, Mapping[str, Any]] = {
+    "sdt": {"method": "sdt"},
+    "sdt:leaves": {"method": "sdt", "sdt.features": "leaves", "sdt.depth": 10},
+    "sdt:scratch": {"method": "sdt", **_SCRATCH, "sdt.depth": None},
+    "ant": {"method": "ant"},
+    "ant:routed": {"method": "ant", "ant.features": "routed"},
+    "ant:scratch": {"method": "ant", **_SCRATCH},
+    "wsdan": {"method": "wsdan"},
+    "wsdan:linear": {"method": "wsdan", "wsdan.features": "linear"},
+    "dfl": {"method": "dfl"},
+    "dfl:joint": {"method": "dfl", "dfl.features": "joint"},
+    "nts": {"method": "nts"},
     "apinet": {"method": "apinet"},
-    "diversity": {"method": "diversity"},
-    "pipnet": {"method": "pipnet"},
     "protopnet": {"method": "protopnet"},
     "protopnet:pooled": {"method": "protopnet", "protopnet.features": "pooled"},
+    "region_grouping": {"method": "region_grouping"},
+    "region_grouping:image": {"method": "region_grouping", "region_grouping.inference": "image"},
+    "region_grouping:u-prior": {
+        # What the paper's words, as we recall them, would be.
+        "method": "region_grouping",
+        "region_grouping.prior_alpha": 0.001,
+    },
     "quantized": {"tree_weight": 0.0, "sparsity_weight": 0.0},
     "quantized+dt": {"method": "quantized_dt"},
     "quantized+dt:vfdt-2000": {
@@ -37,24 +53,9 @@ _ROWS: Mapping[str, Mapping[str, Any]] = {
     "quantized+sdt": {"method": "quantized_dt", "quantized_dt.structure": "full"},
     "quantized+l1": {"tree_weight": 0.0, "sparsity_norm": "l1"},
     "intersection": {"sparsity_norm": "l1"},
-    "ant": {"method": "ant"},
-    "ant:routed": {"method": "ant", "ant.features": "routed"},
-    "ant:scratch": {"method": "ant", **_SCRATCH},
-    "dfl": {"method": "dfl"},
-    "dfl:joint": {"method": "dfl", "dfl.features": "joint"},
-    "nts": {"method": "nts"},
-    "region_grouping": {"method": "region_grouping"},
-    "region_grouping:image": {"method": "region_grouping", "region_grouping.inference": "image"},
-    "region_grouping:u-prior": {
-        # What the paper's words, as we recall them, would be.
-        "method": "region_grouping",
-        "region_grouping.prior_alpha": 0.001,
-    },
-    "sdt": {"method": "sdt"},
-    "sdt:leaves": {"method": "sdt", "sdt.features": "leaves", "sdt.depth": 10},
-    "sdt:scratch": {"method": "sdt", **_SCRATCH, "sdt.depth": None},
-    "wsdan": {"method": "wsdan"},
-    "wsdan:linear": {"method": "wsdan", "wsdan.features": "linear"},
+    # Newer than the paper.
+    "pipnet": {"method": "pipnet"},
+    "diversity": {"method": "diversity"},
 }
 
 ROWS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
