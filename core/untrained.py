@@ -10,6 +10,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.config import TrainConfig
+from core.config.options import CalibratedOptions
 from core.data import Dataset, Split
 from core.data.loader import BatchStream
 from core.distributed import rank, world_size
@@ -106,7 +107,8 @@ def untrained_model(
     )
     model = state.model
     _take_statistics(model, dataset.train, config, num_batches)
-    if isinstance(model, CalibratedRecognizer):
+    has_range_to_fix = isinstance(config.method_options, CalibratedOptions)
+    if isinstance(model, CalibratedRecognizer) and has_range_to_fix:
         model.calibrate(calibration_split(config, dataset), batch_size=config.batch_size)
     return model
 

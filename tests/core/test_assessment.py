@@ -10,6 +10,7 @@ from core.config import TrainConfig
 from core.data import Dataset, Split, load_dataset
 from core.evaluation import Evaluation, evaluate
 from core.fidelity import Controls, Measures, controls, measures
+from core.methods import METHODS
 from core.predict import predict_split
 from core.recognizer import Recognizer
 from core.untrained import evaluate_untrained
@@ -55,6 +56,15 @@ def test_numbers_are_those_of_the_parts(method: str) -> None:
     assert found.controls.scalars() == expected_controls.scalars()
     assert found.scalars().keys() <= set(metrics.ASSESSMENT)
     assert all(map(np.isfinite, found.scalars().values()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_with_levels_has_its_numbers(method: str) -> None:
+    config, dataset = config_of(method, num_epochs=1), striped()
+    model, evaluation = trained(config, dataset)
+    found = assess(config, model, dataset, evaluation).scalars()
+    assert all(map(np.isfinite, found.values()))
+    assert ("gain" in found) == (model.num_levels is not None)
 
 
 def test_a_method_without_levels_has_nothing() -> None:
