@@ -8,6 +8,7 @@ share its cores. With --runs the same is done once more in an experiment that ho
 
 import argparse
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,13 +62,16 @@ def measure(its: World, output: Path, num_trials: int, epochs: int) -> Measured:
         **its.nodes.variables,
     )
     process, cpu, memory = psutil.Process(driver.pid), 0.0, 0.0
-    while driver.poll() is None:
+    # Somebody must read what it prints, or it stands still once the pipe is full.
+    printed: list[str] = []
+    reader = threading.Thread(target=lambda: printed.append(driver.communicate()[0]))
+    reader.start()
+    while reader.is_alive():
         time.sleep(0.5)
         if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             cpu, memory = _cpu_seconds(process), max(memory, process.memory_info().rss / 1e6)
-    text, _ = driver.communicate()
     if driver.returncode != 0:
-        raise RuntimeError(text)
+        raise RuntimeError(printed[0])
     wall = time.time() - began
     with psycopg.connect(its.postgres) as connection:
         (first, last, training, points) = connection.execute(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -201,3 +202,14 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) 
 def test_a_row_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="must have 1 cells, but got 2"):
         Table(name="n", title="t", columns=[Column(name="a")], rows=[[0.1, 0.2]])
+
+
+def test_names_beside_the_axes_do_not_lie_on_one_another() -> None:
+    from sweep.report.render._pictures import _LINE, _spread_out
+
+    for heights in ([0.2, 0.2, 0.2], [0.9, 0.95, 1.0], [0.0, 0.01, 0.5], [0.5] * 40, [0.3]):
+        placed = _spread_out(heights)
+        gap = min(_LINE, 1 / max(1, len(heights) - 1))
+        assert all(b - a >= gap - 1e-9 for a, b in itertools.pairwise(placed))
+        assert -1e-9 <= placed[0] <= placed[-1] <= 1 + 1e-9
+    assert _spread_out([0.1, 0.5, 0.9]) == [0.1, 0.5, 0.9]

@@ -5,7 +5,7 @@ half of its height, and is otherwise said in words at the panel's foot: half a p
 would squeeze what is compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -27,6 +27,7 @@ STYLES = (
 LEVEL_STYLES = ((0, (4, 3)), (0, (1, 2)), (0, (7, 2, 1, 2)))
 _SHIFT = 0.012  # of the width, between series at the same place
 _MARGIN = 0.08  # of the height, beyond the seeds
+_LINE = 0.042  # of the height, for a name beside the axes
 _BEYOND = 0.25  # of the height, which intervals may take beyond the seeds
 
 
@@ -60,10 +61,10 @@ def draw(figure: Figure) -> Canvas:
     handles = {
         name: handle
         for axes, panel in zip(places, figure.panels, strict=False)
-        if not panel.labelled
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+        if not (panel.labelled and name in labels)
     }
-    if len(handles) > 1:
+    if len(handles) > 1 or any(panel.labelled for panel in figure.panels):
         # Outside the axes: there is no corner that is free in every sweep.
         canvas.legend(
             handles.values(),
@@ -102,17 +103,6 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
         shift = has_seeds * _SHIFT * _width(panel) * (index - (len(panel.series) - 1) / 2)
         style = STYLES[labels.index(series.label) % len(STYLES)]
         _series(axes, series, style, 0 if panel.labelled else shift, scale)
-        if panel.labelled and series.points:
-            last = series.points[-1]
-            axes.annotate(
-                series.label,
-                (last.x, scale * last.y),
-                xytext=(5, 3),
-                textcoords="offset points",
-                fontsize=7,
-                color=style[0],
-                zorder=5,
-            )
     low, high = _limits(panel)
     outside = [level for level in panel.levels if not low <= level.y <= high]
     inside = [level for level in panel.levels if low <= level.y <= high]
@@ -136,6 +126,9 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
         room = _MARGIN * (high - low)
         low, high = low - room, high + room
     axes.set_ylim(scale * low, scale * high)
+    if panel.labelled:
+        colors = {name: STYLES[place % len(STYLES)][0] for place, name in enumerate(labels)}
+        _name_points(axes, panel, colors, low, high, scale)
     axes.set_ylabel(label)
     axes.set_xlabel(panel.x_label)
     if panel.categories is not None:
@@ -174,6 +167,46 @@ def _series(
         label=series.label,
         zorder=4,
     )
+
+
+def _name_points(
+    axes: Axes, panel: Panel, colors: Mapping[str, str], low: float, high: float, scale: float
+) -> None:
+    """A column of names to the right of the axes, each with a line to its series' last point."""
+    ends = [(series.label, series.points[-1]) for series in panel.series if series.points]
+    ends.sort(key=lambda end: end[1].y)
+    heights = _spread_out([(point.y - low) / (high - low) for _, point in ends])
+    for (name, point), height in zip(ends, heights, strict=True):
+        axes.annotate(
+            name,
+            (point.x, scale * point.y),
+            xytext=(1.04, height),
+            textcoords="axes fraction",
+            fontsize=7,
+            color=colors[name],
+            va="center",
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colors[name],
+                "lw": 0.5,
+                "alpha": 0.6,
+                "relpos": (0, 0.5),
+            },
+            annotation_clip=False,
+        )
+
+
+def _spread_out(heights: Sequence[float]) -> list[float]:
+    """Rising heights, moved apart as far as a line of text takes, around where they were."""
+    gap = min(_LINE, 1 / max(1, len(heights) - 1))
+    placed: list[float] = []
+    for height in heights:
+        placed.append(max(height, placed[-1] + gap) if placed else height)
+    top = 1.0
+    for index in reversed(range(len(placed))):
+        placed[index] = min(placed[index], top)
+        top = placed[index] - gap
+    return placed
 
 
 def _level(axes: Axes, level: Level, style: tuple[int, tuple[int, ...]], scale: float) -> None:
