@@ -5,9 +5,9 @@
 
 A row is a method, or a method at other weights; a name behind a colon is another reading of the
 row. Budgets are equal: every row has the data set's split, images, batches and number of epochs, of
-which its phases are parts. Optimizer and step sizes are each method's own. The report has accuracy, fidelity, held-out fidelity and its gain over the same
-network before training, the paper's own numbers where it printed some, and paired differences to
-`intersection`.
+which its phases are parts. Optimizer and step sizes are each method's own. The report has accuracy,
+fidelity, held-out fidelity and its gain over the same network before training, the paper's own
+numbers where it printed some, and paired differences to `intersection`.
 
 All rows on digits with three seeds, 72 trials, took 2 min 56 s on two cores. With field_guide, as
 by default, it was not timed yet: expect an hour and more.
