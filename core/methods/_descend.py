@@ -1,6 +1,6 @@
-"""One step of all optimizers from one loss."""
+"""One step of some optimizers from one loss."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from core.distributed import sum_gradients, sum_over_workers
 
 
 def descend(
-    loss: Tensor, parts: Mapping[str, Tensor], optimizers: Mapping[str, torch.optim.Optimizer]
+    loss: Tensor, parts: Mapping[str, Tensor], optimizers: Collection[torch.optim.Optimizer]
 ) -> dict[str, float]:
     """Take the step, and return what the parts of the loss came to.
 
@@ -20,17 +20,17 @@ def descend(
     parts
         This worker's shares of the unweighted losses, by name.
     optimizers
-        By name.
+        Those that take the step.
 
     Returns
     -------
     dict
         The parts of the global batch.
     """
-    for optimizer in optimizers.values():
+    for optimizer in optimizers:
         optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    for optimizer in optimizers.values():
+    for optimizer in optimizers:
         sum_gradients(p for group in optimizer.param_groups for p in group["params"])
         optimizer.step()
     values = sum_over_workers(torch.stack([part.detach() for part in parts.values()])).tolist()

@@ -15,9 +15,11 @@ from core.config import TrainConfig
 from core.config.options import ANTOptions
 from core.data import Split
 from core.data.loader import Batch
-from core.distributed import rank, sum_gradients, sum_over_workers, world_size
+from core.distributed import rank, sum_over_workers, world_size
 from core.errors import ConfigError
 from core.methods._calibrated import CalibratedMethod
+from core.methods._descend import descend
+from core.methods._options import options_of
 from core.methods.ant._growth import Growth
 from core.methods.ant._model import ANTModel, mixture_loss
 from core.training import EpochEnd, Step, share_batch_statistics
@@ -41,7 +43,7 @@ class ANT(CalibratedMethod):
 
     def __init__(self, config: TrainConfig, model: ANTModel) -> None:
         self.config, self.model = config, model
-        self._options = _options(config)
+        self._options = options_of(config, ANTOptions)
         self._growth = Growth(self._options, num_epochs=config.num_epochs, seed=config.seed)
         self._refined_from: int | None = None
         self._shape: tuple[int, int, int] | None = None
@@ -66,7 +68,10 @@ class ANT(CalibratedMethod):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = ANTModel(
-                config, _options(config), in_channels=in_channels, num_classes=num_classes
+                config,
+                options_of(config, ANTOptions),
+                in_channels=in_channels,
+                num_classes=num_classes,
             )
         return cls(config, share_batch_statistics(model, device).to(device))
 
@@ -92,11 +97,7 @@ class ANT(CalibratedMethod):
                     return {"label": self._score(batch)}
             leaves = self.model.leaves(images_BCHW.to(device))
             loss = mixture_loss(leaves, labels_B.to(device)) / count
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            sum_gradients(p for group in optimizer.param_groups for p in group["params"])
-            optimizer.step()
-            return {"label": sum_over_workers(loss).item()}
+            return descend(loss, {"label": loss}, [optimizer])
 
     def end_epoch(self, at: EpochEnd) -> None:
         """Score the held-out images, where growth chooses by them, and calibrate."""
@@ -173,10 +174,3 @@ class ANT(CalibratedMethod):
             loss = mixture_loss(leaves, batch.labels_B.to(device)) / batch.global_size
         self.model.train()
         return sum_over_workers(loss).item()
-
-
-def _options(config: TrainConfig) -> ANTOptions:
-    options = config.method_options
-    if not isinstance(options, ANTOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options

@@ -13,8 +13,10 @@ from torch.nn import functional
 from core.config import TrainConfig
 from core.config.options import APINetOptions
 from core.data.loader import Batch
-from core.distributed import sum_gradients, sum_over_workers
+from core.distributed import sum_over_workers
 from core.methods._calibrated import CalibratedMethod
+from core.methods._descend import descend
+from core.methods._options import options_of
 from core.methods.apinet._model import APINetModel
 from core.methods.apinet._pairs import pairs_of, probability_of, rank_loss
 from core.methods.apinet._sampler import BalancedBatches
@@ -45,14 +47,14 @@ class APINet(CalibratedMethod):
         self.config = config
         self.model = model
         self.optimizers = optimizers
-        self._options = _options(config)
+        self._options = options_of(config, APINetOptions)
         self._num_frozen = self._options.frozen_epochs(config.num_epochs)
 
     @classmethod
     def create(
         cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
     ) -> Self:
-        options = _options(config)
+        options = options_of(config, APINetOptions)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = APINetModel(config, options, in_channels=in_channels, num_classes=num_classes)
@@ -96,24 +98,9 @@ class APINet(CalibratedMethod):
                     divisor=2 * num_pairs,
                 )
                 loss = loss + options.rank_weight * parts["rank"]
-            for optimizer in self.optimizers.values():
-                optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
             names = ("head",) if at.epoch < self._num_frozen else ("head", "trunk")
-            active = [self.optimizers[name] for name in names]
-            sum_gradients(p for o in active for group in o.param_groups for p in group["params"])
-            for optimizer in active:
-                optimizer.step()
-            values = sum_over_workers(torch.stack(list(parts.values()))).tolist()
-        return dict(zip(parts, values, strict=True))
+            return descend(loss, parts, [self.optimizers[name] for name in names])
 
     def is_watched(self, epoch: int) -> bool:
         """Not while the trunk's weights stay."""
         return epoch >= self._num_frozen
-
-
-def _options(config: TrainConfig) -> APINetOptions:
-    options = config.method_options
-    if not isinstance(options, APINetOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options

@@ -20,6 +20,7 @@ from core.data.loader import Batch
 from core.methods._calibrated import CalibratedMethod
 from core.methods._descend import descend
 from core.methods._maps import check_map_config, classes_of_units
+from core.methods._options import options_of
 from core.methods.dfl._model import DFLModel
 from core.methods.dfl._patches import first_filters
 from core.methods.dfl._whiten import cross_class_cosine, unit_rows, whitened
@@ -63,7 +64,10 @@ class DFL(CalibratedMethod):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = DFLModel(
-                config, _options(config), in_channels=in_channels, num_classes=num_classes
+                config,
+                options_of(config, DFLOptions),
+                in_channels=in_channels,
+                num_classes=num_classes,
             )
         model = share_batch_statistics(model, device).to(device)
         groups = model.parameter_groups(config, model.trunk.map_parameters())
@@ -74,7 +78,7 @@ class DFL(CalibratedMethod):
 
         Every worker does all of it, and gets the same.
         """
-        options, model = _options(self.config), self.model
+        options, model = options_of(self.config, DFLOptions), self.model
         if options.first_filters == "random" or model.bank.is_set:
             return
         device = next(model.parameters()).device
@@ -126,7 +130,7 @@ class DFL(CalibratedMethod):
             }
             weights = {"side": model.side_weight}
             loss = torch.stack([weights.get(name, 1.0) * part for name, part in parts.items()])
-            return descend(loss.sum(), parts, self.optimizers)
+            return descend(loss.sum(), parts, self.optimizers.values())
 
     def write_files(self, folder: Path) -> None:
         """The range; and how alike the first filters of different classes were, before they were
@@ -143,10 +147,3 @@ class DFL(CalibratedMethod):
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
         """Take over `state_dict()`'s form."""
         self._start = dict(values["start"])
-
-
-def _options(config: TrainConfig) -> DFLOptions:
-    options = config.method_options
-    if not isinstance(options, DFLOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options

@@ -10,10 +10,11 @@ import torch
 from core.config import TrainConfig
 from core.config.options import DiversityOptions
 from core.data.loader import Batch
-from core.distributed import sum_gradients, sum_over_workers
 from core.losses import label_loss
 from core.methods._calibrated import CalibratedMethod
+from core.methods._descend import descend
 from core.methods._maps import check_map_config
+from core.methods._options import options_of
 from core.methods.diversity._loss import diversity_loss
 from core.methods.diversity._model import DiversityModel
 from core.training import Step, sgd, share_batch_statistics
@@ -42,7 +43,7 @@ class Diversity(CalibratedMethod):
         self.config = config
         self.model = model
         self.optimizers = optimizers
-        self._options = _options(config)
+        self._options = options_of(config, DiversityOptions)
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
@@ -52,7 +53,7 @@ class Diversity(CalibratedMethod):
     def create(
         cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
     ) -> Self:
-        options = _options(config)
+        options = options_of(config, DiversityOptions)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = DiversityModel(
@@ -65,11 +66,7 @@ class Diversity(CalibratedMethod):
 
     def step(self, batch: Batch, at: Step) -> dict[str, float]:
         """One step from both losses."""
-        model, weight, optimizer = (
-            self.model,
-            self._options.diversity_weight,
-            self.optimizers["all"],
-        )
+        model, weight = self.model, self._options.diversity_weight
         device = next(model.parameters()).device
         with at.timer.part("network"):
             maps_BNHW = model.feature_maps(batch.images_BCHW.to(device))
@@ -82,16 +79,4 @@ class Diversity(CalibratedMethod):
                     maps_BNHW, logits_BK, model.classifier.weight, divisor=divisor
                 )
                 loss = loss + weight * parts["diversity"]
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            sum_gradients(p for group in optimizer.param_groups for p in group["params"])
-            optimizer.step()
-            values = sum_over_workers(torch.stack(list(parts.values()))).tolist()
-        return dict(zip(parts, values, strict=True))
-
-
-def _options(config: TrainConfig) -> DiversityOptions:
-    options = config.method_options
-    if not isinstance(options, DiversityOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options
+            return descend(loss, parts, self.optimizers.values())

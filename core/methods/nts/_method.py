@@ -16,6 +16,7 @@ from core.distributed import local_rows
 from core.methods._calibrated import CalibratedMethod
 from core.methods._descend import descend
 from core.methods._maps import check_map_config
+from core.methods._options import options_of
 from core.methods.nts._model import NTSModel
 from core.methods.nts._navigator import rank_loss
 from core.training import Step, mix_seeds, sgd, share_batch_statistics
@@ -41,7 +42,7 @@ class NTS(CalibratedMethod):
         self.config = config
         self.model = model
         self.optimizers = optimizers
-        self._options = _options(config)
+        self._options = options_of(config, NTSOptions)
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
@@ -51,7 +52,7 @@ class NTS(CalibratedMethod):
     def create(
         cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
     ) -> Self:
-        options = _options(config)
+        options = options_of(config, NTSOptions)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = NTSModel(config, options, in_channels=in_channels, num_classes=num_classes)
@@ -91,7 +92,7 @@ class NTS(CalibratedMethod):
                 "parts": errors_BM.sum() / (batch.global_size * count),
                 "rank": rank_loss(views.scores_BM, errors_BM, divisor=batch.global_size),
             }
-            return descend(torch.stack(list(parts.values())).sum(), parts, self.optimizers)
+            return descend(torch.stack(list(parts.values())).sum(), parts, self.optimizers.values())
 
     def _drop(self, pooled_BVD: Tensor, at: Step, *, global_size: int) -> Tensor:
         """Dropout, drawn for the global batch, so that several workers drop what one would."""
@@ -100,10 +101,3 @@ class NTS(CalibratedMethod):
         shape = (global_size, *pooled_BVD.shape[1:])
         is_kept_BVD = torch.rand(shape, generator=generator)[local_rows(global_size)] >= share
         return pooled_BVD * is_kept_BVD.to(pooled_BVD) / (1 - share)
-
-
-def _options(config: TrainConfig) -> NTSOptions:
-    options = config.method_options
-    if not isinstance(options, NTSOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options

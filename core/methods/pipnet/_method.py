@@ -12,9 +12,11 @@ from torch import Tensor
 from core.config import TrainConfig
 from core.config.options import PIPNetOptions
 from core.data.loader import Batch
-from core.distributed import rank, sum_gradients, sum_over_workers, world_size
+from core.distributed import rank, world_size
 from core.losses import label_loss
+from core.methods._descend import descend
 from core.methods._maps import check_map_config
+from core.methods._options import options_of
 from core.methods.pipnet._losses import align_loss, tanh_loss
 from core.methods.pipnet._model import PIPNetModel
 from core.methods.pipnet._views import draw_factors, view
@@ -42,7 +44,7 @@ class PIPNet(Method):
         self.config = config
         self.model = model
         self.optimizers = optimizers
-        self._options = _options(config)
+        self._options = options_of(config, PIPNetOptions)
         self._num_without_labels = self._options.without_labels(config.num_epochs)
         self._num_frozen = self._options.frozen_epochs(config.num_epochs)
 
@@ -54,7 +56,7 @@ class PIPNet(Method):
     def create(
         cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
     ) -> Self:
-        options = _options(config)
+        options = options_of(config, PIPNetOptions)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = PIPNetModel(config, options, in_channels=in_channels, num_classes=num_classes)
@@ -105,16 +107,10 @@ class PIPNet(Method):
                 loss = ramp * parts["align"] + options.pretrain_tanh_weight * parts["tanh"]
             is_active = {"trunk": not is_frozen, "prototypes": True, "head": has_labels}
             active = [self.optimizers[name] for name, is_on in is_active.items() if is_on]
-            for optimizer in active:
-                optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            sum_gradients(p for o in active for group in o.param_groups for p in group["params"])
-            for optimizer in active:
-                optimizer.step()
+            losses = descend(loss, parts, active)
             with torch.no_grad():
                 model.classifier_KN.clamp_(min=0)
-            values = sum_over_workers(torch.stack(list(parts.values()))).tolist()
-        return dict(zip(parts, values, strict=True))
+        return losses
 
     def is_watched(self, epoch: int) -> bool:
         """Only once there are labels."""
@@ -137,10 +133,3 @@ class PIPNet(Method):
             )
             views.append(view(images_BCHW, factors_G4[torch.from_numpy(mine)].to(device)))
         return torch.cat(views)
-
-
-def _options(config: TrainConfig) -> PIPNetOptions:
-    options = config.method_options
-    if not isinstance(options, PIPNetOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options

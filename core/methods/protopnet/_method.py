@@ -14,11 +14,13 @@ from torch.nn import functional
 from core.config import TrainConfig
 from core.config.options import ProtoPNetOptions
 from core.data.loader import Batch
-from core.distributed import sum_gradients, sum_over_workers, world_size
+from core.distributed import world_size
 from core.errors import ConfigError
 from core.losses import label_loss
 from core.methods._calibrated import CalibratedMethod
+from core.methods._descend import descend
 from core.methods._maps import check_map_config
+from core.methods._options import options_of
 from core.methods.protopnet._last_layer import all_similarities, fit_last_layer
 from core.methods.protopnet._losses import cluster_loss, separation_loss, wrong_class_norm
 from core.methods.protopnet._model import ProtoPNetModel
@@ -55,7 +57,7 @@ class ProtoPNet(CalibratedMethod):
         self.config = config
         self.model = model
         self.optimizers = optimizers
-        self._options = _options(config)
+        self._options = options_of(config, ProtoPNetOptions)
         self._schedule = Schedule.of(
             self._options,
             num_epochs=config.num_epochs,
@@ -75,7 +77,7 @@ class ProtoPNet(CalibratedMethod):
     def create(
         cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
     ) -> Self:
-        options = _options(config)
+        options = options_of(config, ProtoPNetOptions)
         if num_classes < 2:
             raise ConfigError(
                 "The method 'protopnet' must have two classes or more, since prototypes keep away "
@@ -147,14 +149,7 @@ class ProtoPNet(CalibratedMethod):
                 self.optimizers[name]
                 for name in (("prototypes",) if is_warm else ("prototypes", "trunk"))
             ]
-            for optimizer in active:
-                optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            sum_gradients(p for o in active for group in o.param_groups for p in group["params"])
-            for optimizer in active:
-                optimizer.step()
-            values = sum_over_workers(torch.stack(list(parts.values()))).tolist()
-        return dict(zip(parts, values, strict=True))
+            return descend(loss, parts, active)
 
     def end_epoch(self, at: EpochEnd) -> None:
         """Push and fit the last layer where it is time, and calibrate."""
@@ -218,10 +213,3 @@ class ProtoPNet(CalibratedMethod):
         }
         values = {"prototypes": prototypes, "distinct_patches": distinct}
         (folder / PROTOTYPES_FILE).write_text(json.dumps(values, indent=2))
-
-
-def _options(config: TrainConfig) -> ProtoPNetOptions:
-    options = config.method_options
-    if not isinstance(options, ProtoPNetOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options

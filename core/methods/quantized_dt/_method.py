@@ -14,7 +14,7 @@ from torch import Tensor
 from core.config import TrainConfig
 from core.config.options import QuantizedDTOptions
 from core.data.loader import Batch
-from core.distributed import sum_gradients, sum_over_workers
+from core.methods._descend import descend
 from core.methods.quantized_dt._full import FullTree
 from core.methods.quantized_dt._growth import Growth
 from core.methods.quantized_dt._model import QuantizedDTModel
@@ -98,12 +98,7 @@ class QuantizedDT(Method):
                 self._growth.update(tree, *_of_all_workers(levels_BN, batch.labels_B.to(device)))
             parts = tree.losses(levels_BN, batch.labels_B.to(device), divisor=batch.global_size)
             loss = torch.stack([tree.weights[name] * part for name, part in parts.items()]).sum()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            sum_gradients(p for group in optimizer.param_groups for p in group["params"])
-            optimizer.step()
-            values = sum_over_workers(torch.stack(list(parts.values()))).tolist()
-        return dict(zip(parts, values, strict=True))
+            return descend(loss, parts, [optimizer])
 
     def state_dict(self) -> dict[str, Any]:
         """The counts of a tree that grows."""

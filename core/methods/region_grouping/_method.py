@@ -15,6 +15,7 @@ from core.distributed import world_size
 from core.methods._calibrated import CalibratedMethod
 from core.methods._descend import descend
 from core.methods._maps import check_map_config
+from core.methods._options import options_of
 from core.methods.region_grouping._model import RegionGroupingModel
 from core.methods.region_grouping._occurrence import occurrence, prior_loss
 from core.training import Step, sgd, share_batch_statistics
@@ -42,7 +43,7 @@ class RegionGrouping(CalibratedMethod):
         self.config = config
         self.model = model
         self.optimizers = optimizers
-        self._options = _options(config)
+        self._options = options_of(config, RegionGroupingOptions)
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
@@ -55,7 +56,10 @@ class RegionGrouping(CalibratedMethod):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = RegionGroupingModel(
-                config, _options(config), in_channels=in_channels, num_classes=num_classes
+                config,
+                options_of(config, RegionGroupingOptions),
+                in_channels=in_channels,
+                num_classes=num_classes,
             )
         model = share_batch_statistics(model, device).to(device)
         groups = model.parameter_groups(config, model.trunk.first_map_parameters())
@@ -84,11 +88,4 @@ class RegionGrouping(CalibratedMethod):
                     / world_size()
                 )
                 loss = loss + options.prior_weight * parts["prior"]
-            return descend(loss, parts, self.optimizers)
-
-
-def _options(config: TrainConfig) -> RegionGroupingOptions:
-    options = config.method_options
-    if not isinstance(options, RegionGroupingOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options
+            return descend(loss, parts, self.optimizers.values())

@@ -10,8 +10,9 @@ import torch
 from core.config import TrainConfig
 from core.config.options import SDTOptions
 from core.data.loader import Batch
-from core.distributed import sum_gradients, sum_over_workers
 from core.methods._calibrated import CalibratedMethod
+from core.methods._descend import descend
+from core.methods._options import options_of
 from core.methods._soft_tree import log_paths
 from core.methods.sdt._model import SDTModel
 from core.training import Step, sgd, share_batch_statistics
@@ -34,13 +35,13 @@ class SDT(CalibratedMethod):
         self.config = config
         self.model = model
         self.optimizers = optimizers
-        self._options = _options(config)
+        self._options = options_of(config, SDTOptions)
 
     @classmethod
     def create(
         cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
     ) -> Self:
-        options = _options(config)
+        options = options_of(config, SDTOptions)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = SDTModel(config, options, in_channels=in_channels, num_classes=num_classes)
@@ -74,18 +75,4 @@ class SDT(CalibratedMethod):
             if weight:
                 parts["balance"] = model.balance(logits_BI, paths)
                 loss = label + weight * parts["balance"]
-            for optimizer in self.optimizers.values():
-                optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            for optimizer in self.optimizers.values():
-                sum_gradients(p for group in optimizer.param_groups for p in group["params"])
-                optimizer.step()
-            values = sum_over_workers(torch.stack(list(parts.values()))).tolist()
-        return dict(zip(parts, values, strict=True))
-
-
-def _options(config: TrainConfig) -> SDTOptions:
-    options = config.method_options
-    if not isinstance(options, SDTOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options
+            return descend(loss, parts, self.optimizers.values())

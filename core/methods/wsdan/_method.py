@@ -16,6 +16,7 @@ from core.distributed import local_rows
 from core.methods._calibrated import CalibratedMethod
 from core.methods._descend import descend
 from core.methods._maps import check_map_config
+from core.methods._options import options_of
 from core.methods.wsdan._model import WSDANModel, num_maps_for
 from core.methods.wsdan._regions import boxes_of, cropped, draw_maps, dropped, on_image
 from core.training import Step, mix_seeds, sgd, share_batch_statistics
@@ -47,7 +48,7 @@ class WSDAN(CalibratedMethod):
         self.config = config
         self.model = model
         self.optimizers = optimizers
-        self._center_weight = _options(config).center_weight
+        self._center_weight = options_of(config, WSDANOptions).center_weight
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
@@ -58,7 +59,7 @@ class WSDAN(CalibratedMethod):
     def create(
         cls, config: TrainConfig, *, in_channels: int, num_classes: int, device: torch.device
     ) -> Self:
-        options = _options(config)
+        options = options_of(config, WSDANOptions)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = WSDANModel(config, options, in_channels=in_channels, num_classes=num_classes)
@@ -96,7 +97,7 @@ class WSDAN(CalibratedMethod):
             if self._center_weight:
                 parts["center"] = model.centers(seen.pooled_BD, labels_B, divisor=batch.global_size)
                 loss = loss + self._center_weight * parts["center"]
-            losses = descend(loss, parts, self.optimizers)
+            losses = descend(loss, parts, self.optimizers.values())
             if self._center_weight:
                 model.centers.move(seen.pooled_BD.detach(), labels_B)
         return losses
@@ -120,10 +121,3 @@ class WSDAN(CalibratedMethod):
         )
         boxes_B4 = boxes_of(crop_BHW, crop_B, padding=_CROP_PADDING)
         return cropped(x_BCHW, boxes_B4), dropped(x_BCHW, drop_BHW, drop_B)
-
-
-def _options(config: TrainConfig) -> WSDANOptions:
-    options = config.method_options
-    if not isinstance(options, WSDANOptions):
-        raise TypeError(f"These are options of {options.method!r}.")
-    return options
