@@ -27,6 +27,9 @@ def main() -> int:
         "--faults", nargs="+", choices=FAULTS, default=list(FAULTS), help="default: each once"
     )
     parser.add_argument("--executor", choices=("actor", "train"), default="actor")
+    parser.add_argument(
+        "--submit", action="store_true", help="give the command to `ray job submit`"
+    )
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"Logs: {folder}", flush=True)
@@ -35,6 +38,7 @@ def main() -> int:
         seed=options.seed,
         faults=options.faults,
         arguments=["--executor", options.executor],
+        submitted=options.submit,
     ):
         print(line, flush=True)
     return 0

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,8 @@ from pyarrow import fs
 from sweep.tracking import metrics
 from tests.chaos.sweep import NUM_EPOCHS
 from tests.chaos.world import World
-from tests.sweep.command import ACTORS, start
+from tests.sweep.command import ACTORS, ROOT, environment, start
+from tests.sweep.raylets import BIN
 
 CHECKPOINT_SECONDS = 3
 LATE_SECONDS = 5.0
@@ -35,15 +37,27 @@ class Driven:
         Of two trials each.
     arguments
         More of the command's.
+    submitted
+        Whether it is given to `ray job submit`; the driver then runs on the head.
     """
 
-    def __init__(self, world: World, output: Path, num_seeds: int, arguments: list[str]) -> None:
+    def __init__(
+        self,
+        world: World,
+        output: Path,
+        num_seeds: int,
+        arguments: list[str],
+        *,
+        submitted: bool = False,
+    ) -> None:
         self.world = world
+        self.submitted = submitted
+        self._num_starts = 0
         self.output = output
         self.num_trials = 2 * num_seeds
         self._arguments = [
             *("--output", str(output), "--tracking-uri", world.tracking_uri),
-            *("--storage", world.storage, "--address", world.nodes.address, "--wait-for-nodes"),
+            *("--storage", world.storage, "--wait-for-nodes"),
             *("--seeds", str(num_seeds), "--retries", "100", "--max-concurrent", "4"),
             *("--checkpoint-seconds", str(CHECKPOINT_SECONDS), *arguments),
         ]
@@ -126,8 +140,55 @@ class Driven:
             assert time.monotonic() < deadline, self.epochs()
             time.sleep(0.2)
 
+    def kill_driver(self) -> None:
+        """At once, wherever it runs."""
+        if not self.submitted:
+            self.driver.kill()
+            return
+        for process in self.world.nodes.processes():
+            if "tests.chaos.sweep" in _words(process):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    def stop_driver(self) -> None:
+        """As a person or a scheduler would."""
+        if self.submitted:
+            self._ray("job", "stop", "--address", self.world.nodes.dashboard, self._submission)
+        else:
+            self.driver.terminate()
+
+    @property
+    def _submission(self) -> str:
+        return f"chaos-{self._num_starts}"
+
     def _start(self) -> subprocess.Popen[str]:
-        return start("tests.chaos.sweep", *self._arguments, **self.world.nodes.variables)
+        self._num_starts += 1
+        nodes = self.world.nodes
+        if not self.submitted:
+            address = ("--address", nodes.address)
+            return start("tests.chaos.sweep", *self._arguments, *address, **nodes.variables)
+        command = [
+            *(str(BIN / "ray"), "job", "submit", "--address", nodes.dashboard),
+            *("--working-dir", str(ROOT), "--submission-id", self._submission),
+            *("--", "python", "-m", "tests.chaos.sweep", *self._arguments),
+        ]
+        return subprocess.Popen(
+            command,
+            env=environment(**nodes.variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _ray(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(BIN / "ray"), *arguments],
+            env=environment(**self.world.nodes.variables),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _words(process: psutil.Process) -> list[str]:

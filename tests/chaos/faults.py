@@ -43,15 +43,18 @@ def drain(driven: Driven, rng: random.Random) -> None:
 
 def driver(driven: Driven, rng: random.Random) -> None:
     """The driver is killed, and its command is given again."""
-    driven.driver.kill()
+    driven.kill_driver()
     driven.again()
 
 
 def terminate(driven: Driven, rng: random.Random) -> None:
     """The driver is told to end, and its command is given again."""
     start = time.monotonic()
-    driven.driver.terminate()
-    assert driven.end() == EXIT_TERMINATED, driven.log
+    driven.stop_driver()
+    code = driven.end()
+    # `ray job submit` has exit codes of its own.
+    assert driven.submitted or code == EXIT_TERMINATED, driven.log
+    assert "Interrupted. Run the same command again" in driven.log
     assert time.monotonic() - start < 15, driven.log
     assert not driven.epochs("RUNNING")
     driven.again()
@@ -72,13 +75,17 @@ def s3(driven: Driven, rng: random.Random) -> None:
 
 
 def head(driven: Driven, rng: random.Random) -> None:
-    """The head is switched off: the driver says so and ends. Cluster and command start again."""
+    """The head is switched off: the driver says so and ends. Cluster and command start again.
+
+    A driver that was submitted as a job is switched off with the head.
+    """
     nodes = driven.world.nodes
     count, start = len(nodes.workers), time.monotonic()
     nodes.kill(nodes.head)
-    assert driven.end() == EXIT_LOST, driven.log
-    assert time.monotonic() - start < 20, driven.log
-    assert not driven.epochs("RUNNING")
+    if not driven.submitted:
+        assert driven.end() == EXIT_LOST, driven.log
+        assert time.monotonic() - start < 20, driven.log
+        assert not driven.epochs("RUNNING")
     nodes.restart_head()
     for _ in range(count):
         nodes.add(drain_seconds=20)

@@ -20,7 +20,12 @@ SEEDS_PER_FAULT = 2
 
 
 def ordeal(
-    folder: Path, *, seed: int, faults: Sequence[str], arguments: list[str]
+    folder: Path,
+    *,
+    seed: int,
+    faults: Sequence[str],
+    arguments: list[str],
+    submitted: bool = False,
 ) -> Iterator[str]:
     """Run a sweep through faults, in an order and at moments that the seed draws.
 
@@ -39,10 +44,10 @@ def ordeal(
     rng.shuffle(order)
     num_seeds = SEEDS_PER_FAULT * len(order) + 1
     expected = _undisturbed(folder / "undisturbed", num_seeds)
-    with world(folder) as its:
+    with world(folder, takes_jobs=submitted) as its:
         for _ in range(NUM_NODES):
             its.nodes.add(drain_seconds=20)
-        driven = Driven(its, folder / "output", num_seeds, arguments)
+        driven = Driven(its, folder / "output", num_seeds, arguments, submitted=submitted)
         yield "| fault | seconds until all trials had gone on |"
         yield "|---|---|"
         for name in order:
@@ -52,7 +57,7 @@ def ordeal(
             before, start = driven.epochs("RUNNING"), time.monotonic()
             FAULTS[name](driven, rng)
             driven.wait_for_progress(before)
-            doc = str(FAULTS[name].__doc__)
+            doc = str(FAULTS[name].__doc__).splitlines()[0]
             yield f"| {doc} | {time.monotonic() - start:.0f} |"
         code = driven.end(seconds=1800)
         assert code == 0, driven.log

@@ -44,7 +44,9 @@ class World:
 
     storage = f"s3://{BUCKET}/trials"
 
-    def __init__(self, folder: Path, *, s3: S3Server, postgres: str) -> None:
+    def __init__(
+        self, folder: Path, *, s3: S3Server, postgres: str, takes_jobs: bool = False
+    ) -> None:
         self.folder = folder
         self.postgres = postgres
         self._mlflow: subprocess.Popen[bytes] | None = None
@@ -60,7 +62,7 @@ class World:
         self.tracking_uri = f"http://127.0.0.1:{self._mlflow_port}"
         self.files().create_dir(BUCKET)
         self.start_mlflow()
-        self.nodes = Nodes(folder, head_cpus=0, **self.variables)
+        self.nodes = Nodes(folder, head_cpus=0, takes_jobs=takes_jobs, **self.variables)
 
     def files(self) -> fs.FileSystem:
         """What the S3 server has."""
@@ -122,11 +124,11 @@ class World:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """A world for a block."""
+def world(folder: Path, *, takes_jobs: bool = False) -> Iterator[World]:
+    """A world for a block; its head may take jobs."""
     with ExitStack() as stack:
         s3 = stack.enter_context(s3_process())
         postgres = stack.enter_context(postgres_server(folder))
-        made = World(folder, s3=s3, postgres=postgres)
+        made = World(folder, s3=s3, postgres=postgres, takes_jobs=takes_jobs)
         stack.callback(made.close)
         yield made

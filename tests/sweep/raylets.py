@@ -21,7 +21,9 @@ BIN = Path(sys.executable).parent
 class Nodes:
     """A head and raylets that join it; they ask for a token."""
 
-    def __init__(self, folder: Path, *, head_cpus: int = 1, **variables: str) -> None:
+    def __init__(
+        self, folder: Path, *, head_cpus: int = 1, takes_jobs: bool = False, **variables: str
+    ) -> None:
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
         token = folder / "token"
@@ -30,8 +32,12 @@ class Nodes:
         self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), **variables}
         # A short path, for sockets are in it.
         self._ray_folder = tempfile.mkdtemp(prefix="ray-")
-        self._port, self._head_cpus = free_port(), head_cpus
+        self._port, self._head_cpus, self._dashboard_port = free_port(), head_cpus, free_port()
         self.address = f"127.0.0.1:{self._port}"
+        self.dashboard = f"http://127.0.0.1:{self._dashboard_port}"
+        """Where jobs are submitted, if the head takes any."""
+
+        self._takes_jobs = takes_jobs
         self.head = self._start_head()
 
     def add(
@@ -82,8 +88,13 @@ class Nodes:
         shutil.rmtree(self._ray_folder)
 
     def _start_head(self) -> subprocess.Popen[bytes]:
-        head = ("--head", "--port", str(self._port), "--include-dashboard", "false")
-        return self._start(*head, "--temp-dir", self._ray_folder, cpus=self._head_cpus)
+        head = ("--head", "--port", str(self._port))
+        dashboard = (
+            ("--dashboard-host", "127.0.0.1", "--dashboard-port", str(self._dashboard_port))
+            if self._takes_jobs
+            else ("--include-dashboard", "false")
+        )
+        return self._start(*head, *dashboard, "--temp-dir", self._ray_folder, cpus=self._head_cpus)
 
     def _start(self, *arguments: str, cpus: int, **variables: str) -> subprocess.Popen[bytes]:
         log = self._folder / f"node-{len(self._processes)}.log"
