@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 
 import optuna
+import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -185,8 +186,11 @@ def test_whatever_ends_a_driver_the_same_command_comes_to_the_same(tmp_path: Pat
 
     process = start("tests.sweep.tiny", "--output", disturbed, *ARGUMENTS)
     wait_for_epochs(disturbed, lambda: process.poll() is None, 5)
+    trials = processes_of(process, *ACTORS)
     process.kill()
     process.communicate(timeout=60)
+    # A trial outlives its driver for a moment, and may save itself in it.
+    assert not psutil.wait_procs(trials, timeout=60)[1]
     folders = [path for path in (disturbed / "trials").glob("*/*") if path.is_dir()]
     for folder in folders:
         (folder / "checkpoint.pt").write_bytes(b"no checkpoint")

@@ -1,12 +1,16 @@
 """What a process says of the machine it uses."""
 
-import multiprocessing
+import subprocess
+import sys
 import time
 
 import numpy as np
 
 from sweep.engine.hardware import Hardware
 from sweep.tracking import metrics
+from tests.sweep.command import ROOT
+
+HOLD = "import numpy; held = numpy.ones(20_000_000); print('ready', flush=True); input()"
 
 
 def burn(seconds: float) -> None:
@@ -36,27 +40,31 @@ def test_an_epoch_begins_anew() -> None:
 
 
 def test_memory_counts_processes_that_work_for_this_one() -> None:
+    """In a process of its own: in this one, memory and children come and go."""
+    code = "from tests.sweep.test_hardware import check_memory; check_memory()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def check_memory() -> None:
     its = Hardware("cpu", cpus=1)
     alone = its.take()[metrics.SYSTEM_MEMORY]
     held = np.ones(20_000_000)  # 160 megabytes
     with_more = its.take()[metrics.SYSTEM_MEMORY]
-    assert 140 < with_more - alone < 250
+    assert 140 < with_more - alone < 250, (alone, with_more)
     del held
-    ready = multiprocessing.get_context("spawn").Event()
-    child = multiprocessing.get_context("spawn").Process(target=hold, args=(ready,))
-    child.start()
-    assert ready.wait(60)
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
     beside = its.take()[metrics.SYSTEM_MEMORY]
-    child.terminate()
-    child.join()
-    assert beside > alone + 100
+    child.kill()
+    child.communicate()
+    assert beside > alone + 100, (alone, beside)
     assert its.take()[metrics.SYSTEM_MEMORY] < beside
-
-
-def hold(ready: "multiprocessing.synchronize.Event") -> None:
-    held = np.ones(20_000_000)
-    ready.set()
-    time.sleep(60 + held[0])
 
 
 def test_a_processor_says_nothing_of_a_gpu() -> None:
