@@ -101,7 +101,7 @@ class ProgressView:
 
     def note(self, name: str, sentence: str) -> None:
         """Show what a person should know of a trial."""
-        self._console.print(Text(f"warning: {name}: {sentence}", style="yellow"))
+        self._say(f"warning: {name}: {sentence}", "yellow")
 
     def finished(self, config_hash: str, final: Mapping[str, float]) -> None:
         trial = self._end(config_hash)
@@ -115,8 +115,12 @@ class ProgressView:
         """Take the end of a trial, which may not even have started."""
         self._end(config_hash)
         self._num_failed += 1
-        self._console.print(Text(f"failed: {name}: {reason}", style="red"))
+        self._say(f"failed: {name}: {reason}", "red")
         self._show(ended=True)
+
+    def _say(self, line: str, style: str) -> None:
+        """On one line in a log, however long: who searches it must find what a path cuts in two."""
+        self._console.print(Text(line, style=style), soft_wrap=not self._console.is_terminal)
 
     def _end(self, config_hash: str) -> _Running | None:
         trial = self._running.pop(config_hash, None)

@@ -197,7 +197,7 @@ def test_whatever_ends_a_driver_the_same_command_comes_to_the_same(tmp_path: Pat
 
     code, text = run("tests.sweep.tiny", "--output", disturbed, *ARGUMENTS)
     assert code == 0, text
-    assert text.count("is damaged: 13 bytes that are not what was written") == len(folders)
+    assert text.count("is damaged: 13 bytes that are not what was written") == len(folders), text
     table = Path("tiny", "table.csv")
     assert (disturbed / table).read_bytes() == (whole / table).read_bytes()
     runs = children(uri)
