@@ -9,8 +9,8 @@ which its phases are parts. Optimizer and step sizes are each method's own. The 
 fidelity, held-out fidelity and its gain over the same network before training, the paper's own
 numbers where it printed some, and paired differences to `intersection`.
 
-All rows on digits with three seeds, 72 trials, took 2 min 56 s on two cores. With field_guide, as
-by default, it was not timed yet: expect an hour and more.
+All rows on digits with three seeds, 72 trials, took 2 min 56 s on two cores beside other work. With
+field_guide, as by default, it was not timed yet.
 """
 
 import argparse
