@@ -63,7 +63,7 @@ def test_the_command_finds_every_node_and_its_exit_code_is_the_jobs(
     assert "nodes 2 cpus 2.0" in text
     assert f"folders {[f'{folder.name}-node-{one}' for one in 'ab']}" in text
     assert "files True with the token 0" in text
-    assert "refused" in text
+    assert "refused RPC error: InvalidAuthToken" in text, text
     assert allocation.processes() == []
     assert allocation.folders() == []
     steps = allocation.srun_log.read_text().splitlines()
