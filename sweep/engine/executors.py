@@ -109,8 +109,7 @@ def _listen() -> None:
 def _train_worker(loop_config: dict[str, Any]) -> None:
     settings: TrialSettings = loop_config["settings"]
     set_threads(settings.placement.cpus)
-    device = str(get_device())
-    run = TrialRun(settings.config(loop_config["overrides"]), settings, device, notices=notices())
+    run = _new_run(loop_config["overrides"], settings, str(get_device()))
     done = False
     while not done:
         report = run.advance()
