@@ -126,7 +126,7 @@ class TrainedExtractor:
             together.
         """
         path = Path(path)
-        # Methods bring timm, which takes seconds to import.
+        # Methods bring numba, which takes half a second to import.
         from core.methods import METHODS
 
         values = _read_folder(path)

@@ -3,7 +3,6 @@
 from typing import TypeVar
 
 import torch
-from timm.layers import convert_sync_batchnorm  # type: ignore[attr-defined]
 
 from core.distributed import world_size
 from core.errors import ConfigError
@@ -29,5 +28,8 @@ def share_batch_statistics(model: M, device: torch.device) -> M:
             f"but the device is {device.type!r}: use `trunk_norm='group'`, or one worker."
         )
     # timm's, since torch's own drops the activation that timm fuses into its BatchNormAct2d.
+    # Imported here: with torchvision behind it, timm takes seconds.
+    from timm.layers import convert_sync_batchnorm  # type: ignore[attr-defined]
+
     synchronised: M = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     return synchronised

@@ -142,7 +142,8 @@ def test_a_pmg_trunk_trains() -> None:
 
 def test_the_conv_net_needs_no_timm() -> None:
     code = (
-        "import sys; from core.backbones import build_trunk; build_trunk('conv', in_channels=1);"
+        "import sys; from core.backbones import build_trunk; import core.assessment, core.methods;"
+        "build_trunk('conv', in_channels=1);"
         "sys.exit('timm' in sys.modules or 'torchvision' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
