@@ -22,7 +22,7 @@ _USER = "mlflow"
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
+def postgres_server(folder: Path, *, home: Path | None = None) -> Iterator[str]:
     """Run a server with an empty database; yields its URI, the password included.
 
     Skips the test where PostgreSQL is not installed.
@@ -31,6 +31,8 @@ def postgres_server(folder: Path) -> Iterator[str]:
     ----------
     folder
         Gets the server's log.
+    home
+        Folder for the database, emptied at the end. By default a new one.
     """
     programs = _programs()
     if programs is None:
@@ -38,7 +40,8 @@ def postgres_server(folder: Path) -> Iterator[str]:
     password, port = secrets.token_hex(16), free_port()
     log = folder / "postgres.log"
     # Not below `folder`: pytest's folders are closed to the other user that the server runs as.
-    home = Path(tempfile.mkdtemp(prefix="postgres-"))
+    is_own = home is None
+    home = home or Path(tempfile.mkdtemp(prefix="postgres-"))
     user = _other_user(home)
     data = home / "data"
     password_file = home / "password"
@@ -80,7 +83,10 @@ def postgres_server(folder: Path) -> Iterator[str]:
         if server is not None:
             server.send_signal(signal.SIGINT)  # it ends its clients' connections and stops
             server.wait(30)
-        shutil.rmtree(home)
+        shutil.rmtree(data, ignore_errors=not data.exists())
+        password_file.unlink()
+        if is_own:
+            home.rmdir()
 
 
 def _programs() -> Path | None:

@@ -9,6 +9,7 @@ import psutil
 
 from sweep.errors import EXIT_LOST
 from tests.chaos.driven import Driven
+from tests.small_disk import fill
 
 OUTAGE_SECONDS = 30.0
 EXIT_TERMINATED = 143
@@ -74,6 +75,16 @@ def s3(driven: Driven, rng: random.Random) -> None:
     driven.world.start_s3()
 
 
+def disk(driven: Driven, rng: random.Random) -> None:
+    """The disk under MLflow's database is full for half a minute."""
+    folder = driven.world.disk
+    assert folder is not None
+    filling = folder / "filling"
+    fill(filling)
+    time.sleep(OUTAGE_SECONDS)
+    filling.unlink()
+
+
 def head(driven: Driven, rng: random.Random) -> None:
     """The head is switched off: the driver says so and ends. Cluster and command start again.
 
@@ -94,7 +105,7 @@ def head(driven: Driven, rng: random.Random) -> None:
 
 FAULTS: Mapping[str, Fault] = {
     fault.__name__: fault
-    for fault in (process, node, half, drain, driver, terminate, mlflow, s3, head)
+    for fault in (process, node, half, drain, driver, terminate, mlflow, s3, disk, head)
 }
 
 

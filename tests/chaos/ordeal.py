@@ -38,13 +38,15 @@ def ordeal(
     ------
     AssertionError
         If anything was lost, doubled, left behind or bent.
+    CannotMountError
+        If there is to be a full disk, and this is not root.
     """
     rng = random.Random(seed)
     order = list(faults)
     rng.shuffle(order)
     num_seeds = SEEDS_PER_FAULT * len(order) + 1
     expected = _undisturbed(folder / "undisturbed", num_seeds)
-    with world(folder, takes_jobs=submitted) as its:
+    with world(folder, takes_jobs=submitted, has_disk="disk" in order) as its:
         for _ in range(NUM_NODES):
             its.nodes.add(drain_seconds=20)
         driven = Driven(its, folder / "output", num_seeds, arguments, submitted=submitted)

@@ -18,9 +18,11 @@ from pyarrow import fs
 from tests.ports import answers, free_port
 from tests.postgres import postgres_server
 from tests.s3 import CREDENTIALS, S3Server, s3_process
+from tests.small_disk import small_disk
 from tests.sweep.raylets import Nodes
 
 BUCKET = "sweeps"
+_DISK_MEGABYTES = 200
 
 
 class World:
@@ -40,15 +42,24 @@ class World:
         Of the trials' checkpoints.
     postgres
         Of MLflow's database.
+    disk
+        What that database lies on, if it is a small one that can be filled.
     """
 
     storage = f"s3://{BUCKET}/trials"
 
     def __init__(
-        self, folder: Path, *, s3: S3Server, postgres: str, takes_jobs: bool = False
+        self,
+        folder: Path,
+        *,
+        s3: S3Server,
+        postgres: str,
+        disk: Path | None = None,
+        takes_jobs: bool = False,
     ) -> None:
         self.folder = folder
         self.postgres = postgres
+        self.disk = disk
         self._mlflow: subprocess.Popen[bytes] | None = None
         self._s3 = s3
         endpoint = f"http://127.0.0.1:{s3.port}"
@@ -124,11 +135,12 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, *, takes_jobs: bool = False) -> Iterator[World]:
-    """A world for a block; its head may take jobs."""
+def world(folder: Path, *, takes_jobs: bool = False, has_disk: bool = False) -> Iterator[World]:
+    """A world for a block; its head may take jobs, and its database have a disk of its own."""
     with ExitStack() as stack:
         s3 = stack.enter_context(s3_process())
-        postgres = stack.enter_context(postgres_server(folder))
-        made = World(folder, s3=s3, postgres=postgres, takes_jobs=takes_jobs)
+        disk = stack.enter_context(small_disk(_DISK_MEGABYTES)) if has_disk else None
+        postgres = stack.enter_context(postgres_server(folder, home=disk))
+        made = World(folder, s3=s3, postgres=postgres, disk=disk, takes_jobs=takes_jobs)
         stack.callback(made.close)
         yield made
