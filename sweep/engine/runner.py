@@ -12,9 +12,10 @@ from core.backbones import check_backbone
 from core.config import TrainConfig
 from core.methods import check_method
 from sweep.engine.data import Fingerprints
-from sweep.engine.drive import Drive, ListSearcher, drive
+from sweep.engine.drive import Drive, drive
 from sweep.engine.lease import hold_lease
 from sweep.engine.options import RunOptions
+from sweep.engine.suggestions import listed
 from sweep.engine.trial import TrialSettings
 from sweep.engine.versions import version_tags
 from sweep.spec import SweepSpec
@@ -76,7 +77,7 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
         ended = None
         if rest:
             ended = drive(
-                ListSearcher(spec.base, rest),
+                listed(spec.base, rest),
                 settings,
                 fingerprints,
                 runs,
@@ -84,7 +85,6 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
                 console,
                 num_trials=len(rest),
                 num_done=len(finished),
-                arms={trial.hash: trial.arms for trial in rest},
             )
     return SweepResult(results=runs.read(), num_skipped=len(finished), drive=ended)
 
