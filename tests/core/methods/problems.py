@@ -49,7 +49,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "quantized_dt.max_leaves": 16,
     },
     "region_grouping": {"trunk": "conv"},
-    "sdt": {"trunk": "conv", "sdt.depth": 4, "sdt.tree_learning_rate": 0.2},
+    "sdt": {"trunk": "conv", "sdt.depth": 4},
     "wsdan": {"trunk": "conv", "feature_dim": 16, "learning_rate": 0.01},
 }
 """What a method needs beside `small_config`. A new method adds a line."""
