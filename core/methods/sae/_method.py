@@ -87,7 +87,7 @@ class SAE(CalibratedMethod):
                 label = label_loss(logits_BK, labels_B, divisor=batch.global_size)
                 descend(config.label_weight * label, {"label": label}, active[1:])
                 active = active[:1]
-                # F sees the new G, which waits.
+                # F learns through the new G, which stays as it is.
                 network.classifier.requires_grad_(False)
             label = label_loss(network.classify(levels_BN), labels_B, divisor=batch.global_size)
             losses = descend(config.label_weight * label, {"label": label}, active)
