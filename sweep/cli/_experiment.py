@@ -97,7 +97,8 @@ def guarded(console: Console, action: Callable[[], int]) -> int:
 
 def _run(experiment: Experiment, options: argparse.Namespace, console: Console) -> int:
     # Imported here, with torch, Ray and MLflow: help and a wrong flag are answered without them.
-    from sweep.engine.runner import check_configs, run_sweep
+    from sweep.cli._dry_run import print_dry_run
+    from sweep.engine.runner import run_sweep
     from sweep.report.present import present
 
     base = base_config(options, console, experiment.settings)
@@ -105,8 +106,7 @@ def _run(experiment: Experiment, options: argparse.Namespace, console: Console) 
     check_settings(spec, dict(options.set))
     run_options = run_options_from(options)
     if options.dry_run:
-        check_configs((trial.config for trial in spec.trials()), run_options)
-        print_trials(spec, console)
+        print_dry_run(spec, run_options, console, teraflops=options.teraflops)
         return EXIT_OK
     result = run_sweep(spec, run_options, console)
     if result.num_skipped:
@@ -174,13 +174,6 @@ def check_settings(spec: SweepSpec, given: Mapping[str, Any]) -> None:
                 f"--set {key}={value} would change no trial: every arm of this sweep sets {key!r} "
                 f"itself{shown}, or does not depend on it. Leave it out."
             )
-
-
-def print_trials(spec: SweepSpec, console: Console) -> None:
-    trials = spec.trials()
-    for trial in trials:
-        console.print(f"{trial.hash}  {trial.arm}  seed={trial.config.seed}")
-    console.print(f"{len(trials)} trials")
 
 
 def ui_command(options: RunOptions) -> str:
