@@ -153,8 +153,10 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.engine.search import Course, run_search
     from sweep.engine.study import default_storage, open_storage, open_study
     from sweep.engine.study_searcher import Search
+    from sweep.report import check_measures
     from sweep.report.present import present
 
+    check_measures(options.measures)
     base = pin_weights(base_config(options, console))
     run_options = run_options_from(options)
     check_configs([base, base.replace(space.first)], run_options)
@@ -219,7 +221,14 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         every_epoch=compares_epochs,
     )
     result = run_search(search, study, course, fingerprints, run_options, console)
-    present(result.results, build_report, run_options.output / "search", console, to_mlflow=True)
+    present(
+        result.results,
+        build_report,
+        run_options.output / "search",
+        console,
+        to_mlflow=True,
+        measures=options.measures,
+    )
     console.print(f"Compare the runs: {ui_command(run_options)}")
     return conclude(result.failures, len(result.results.trials) + len(result.failures), console)
 

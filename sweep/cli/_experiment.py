@@ -17,7 +17,7 @@ from sweep.cli._flags import add_run_flags, command_parser, run_options_from
 from sweep.cli._signals import sigterm_interrupts
 from sweep.engine.options import RunOptions
 from sweep.errors import EXIT_LOST, ClusterLostError, SweepError
-from sweep.report import Build
+from sweep.report import Build, check_measures
 from sweep.spec import SweepSpec
 
 EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED = 0, 1, 2
@@ -101,6 +101,7 @@ def _run(experiment: Experiment, options: argparse.Namespace, console: Console) 
     from sweep.engine.runner import run_sweep
     from sweep.report.present import present
 
+    check_measures(options.measures)
     base = base_config(options, console, experiment.settings)
     spec = _spec(experiment, base, options)
     check_settings(spec, dict(options.set))
@@ -113,7 +114,14 @@ def _run(experiment: Experiment, options: argparse.Namespace, console: Console) 
         console.print(f"{result.num_skipped} trials were finished before and were not run again.")
     if result.results.trials:
         folder = run_options.output / spec.name
-        present(result.results, experiment.report, folder, console, to_mlflow=True)
+        present(
+            result.results,
+            experiment.report,
+            folder,
+            console,
+            to_mlflow=True,
+            measures=options.measures,
+        )
     console.print(f"Compare the runs: {ui_command(run_options)}")
     return conclude(result.failures, len(spec.trials()), console)
 

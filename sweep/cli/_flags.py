@@ -68,6 +68,14 @@ def add_run_flags(
         "(default: 23 for fp32 and 62 for bf16, as an A100 may)",
     )
 
+    what.add_argument(
+        "--measures",
+        nargs="*",
+        metavar="NAME",
+        help="show these measures in the tables as well, such as one_to_one; without a name, all "
+        "that there are. Every trial has them, so a finished sweep is only read again",
+    )
+
     where = parser.add_argument_group("where results go")
     where.add_argument(
         "--output",

@@ -17,6 +17,7 @@ FLAGS = {
     "--set",
     "--dry-run",
     "--teraflops",
+    "--measures",
     "--output",
     "--tracking-uri",
     "--storage",
