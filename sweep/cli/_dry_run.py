@@ -41,10 +41,12 @@ def print_dry_run(
             soft_wrap=True,
         )
     if set(options.data.paths) or lacking:
-        _print_costs(estimate_costs(trials, options.data, teraflops=teraflops), console)
+        costs = estimate_costs(trials, options.data, teraflops=teraflops)
+        assumed = "as an A100 is assumed to (--teraflops N for another)"
+        _print_costs(costs, console, source="as given" if teraflops else assumed)
 
 
-def _print_costs(costs: Sequence[Cost], console: Console) -> None:
+def _print_costs(costs: Sequence[Cost], console: Console, *, source: str) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm")
     for title in ("train", "evaluate", "epochs", "a trial", "trials", "hours"):
@@ -57,16 +59,20 @@ def _print_costs(costs: Sequence[Cost], console: Console) -> None:
             str(cost.flops.num_epochs),
             f"{cost.trial_hours:.1f}",
             str(cost.num_trials),
-            f"{cost.hours:.0f}",
+            f"{cost.hours:.1f}",
         )
     console.print(table)
+    of_dataset: dict[str, float] = {}
+    for cost in costs:
+        of_dataset[cost.dataset] = of_dataset.get(cost.dataset, 0.0) + cost.hours
+    shares = ", ".join(f"{name} {hours:,.0f}" for name, hours in of_dataset.items())
     rates = " and ".join(sorted({f"{cost.teraflops:g}" for cost in costs}))
     for sentence in (
         "train, evaluate: GFLOP an image, counted; an epoch trains on train and evaluates minival "
         "and test. a trial, hours: of one GPU.",
-        f"An estimate, not a measurement: {sum(cost.hours for cost in costs):,.0f} GPU hours in "
-        f"all if a GPU sustains {rates} TFLOP/s, as an A100 is assumed to (--teraflops N for "
-        "another), and every epoch is trained: early stopping ends runs sooner.",
+        f"An estimate, not a measurement: {sum(of_dataset.values()):,.0f} GPU hours in all "
+        f"({shares}) if a GPU sustains {rates} TFLOP/s, {source}, and every epoch is trained: "
+        "early stopping ends runs sooner.",
         "Counted are convolutions and matrix products; not the trees that grow on the processor, "
         "nor decoding.",
     ):

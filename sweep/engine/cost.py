@@ -14,8 +14,8 @@ from sweep.tracking.trials import TrialSpec
 
 SUSTAINED_TERAFLOPS: Mapping[str, float] = {"fp32": 23.0, "bf16": 62.0}
 """What an A100 is assumed to sustain in a second, by `TrainConfig.precision`: 15 % of its peak of
-156 in TF32, which torch takes for convolutions, and 20 % of its 312 in bfloat16. It was not
-measured."""
+156 in TF32, which torch takes for convolutions, and 20 % of its 312 in bfloat16. Neither
+was measured."""
 
 _PLAIN = TrainConfig(tree_weight=0.0, sparsity_weight=0.0)
 _UNCOUNTED = (
@@ -31,6 +31,7 @@ class Cost:
     """Of the trials of one arm, which differ in their seeds alone."""
 
     arm: str
+    dataset: str
     num_trials: int
     flops: RunFlops
     total: float
@@ -83,6 +84,7 @@ def estimate_costs(
     return [
         Cost(
             arm=arm,
+            dataset=config.dataset,
             num_trials=num_trials,
             flops=flops[_network(config)],
             total=flops[_network(config)].total(sizes[config][0]),

@@ -43,7 +43,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "class_independence": Measure(heading="class independence", better=False),
         "within_class_gain": Measure(heading="gain within classes"),
         "counterfactual_switch": Measure(heading="counterfactual switch"),
-        "sldd_alignment": Measure(heading="SLDD alignment"),
+        "sldd_alignment": Measure(heading="SLDD alignment", unit="number"),
     }
 )
 """By the name that trials log; `core.fidelity` says what each is."""

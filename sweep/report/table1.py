@@ -68,7 +68,7 @@ COMPARED = {
     "held-out fidelity": HELDOUT,
     "held-out gain": GAIN,
 }
-DRAWN = {"test accuracy": ACCURACY, "fidelity": FIDELITY, "gain over untrained": GAIN}
+DRAWN = {"test accuracy": ACCURACY, "fidelity": FIDELITY, "held-out gain": GAIN}
 
 
 def build(results: SweepResults) -> Report:

@@ -30,7 +30,7 @@ def trials_of(dataset: str, *arms: str, seeds: int = 2, **changes: object) -> li
 
 def test_hours_are_operations_by_the_rate() -> None:
     (cost,) = estimate_costs(trials_of("cub", "a"), DataPlaces())
-    assert (cost.arm, cost.num_trials) == ("a", 2)
+    assert (cost.arm, cost.dataset, cost.num_trials) == ("a", "cub", 2)
     assert cost.flops.num_epochs == 200
     # Before the ends of epochs, which this method's network has no part in: by the published sizes.
     train, minival, test = 5994 - 599, 599, 5794
@@ -71,15 +71,21 @@ def test_a_dry_run_without_data_says_what_it_needs_and_costs(
     rows = ["--methods", "quantized", "wsdan", "--datasets", "cub", "ayahoo", "--seeds", "1"]
     settings = [f"{name}={value}" for name, value in SMALL.items() if name != "weights"]
     given = [part for text in settings for part in ("--set", text)]
-    arguments = [*rows, *given, "--set", "weights=none", "--dry-run", "--teraflops", "0.01"]
+    arguments = [*rows, *given, "--set", "weights=none", "--dry-run", "--teraflops", "0.0001"]
     assert main(table1.EXPERIMENT, arguments) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "4 trials" in printed
     for name in ("cub", "ayahoo"):
         assert f"{name}: no --data is given, so its published counts are taken." in printed
         assert f"--data {name}=PATH" in printed
-    assert re.search(r"An estimate, not a measurement: \d+ GPU hours in all", printed)
-    assert "sustains 0.01 TFLOP/s" in printed
+    found = re.search(
+        r"not a measurement: (\d+) GPU hours in all \(cub (\d+), ayahoo (\d+)\)", printed
+    )
+    assert found
+    total, cub, ayahoo = map(int, found.groups())
+    assert abs(total - cub - ayahoo) <= 1
+    assert cub > ayahoo > 0
+    assert "sustains 0.0001 TFLOP/s, as given, and every epoch" in printed
 
 
 def test_a_dry_run_of_bundled_data_has_no_estimate(capsys: pytest.CaptureFixture[str]) -> None:
