@@ -97,7 +97,7 @@ def guarded(console: Console, action: Callable[[], int]) -> int:
 
 def _run(experiment: Experiment, options: argparse.Namespace, console: Console) -> int:
     # Imported here, with torch, Ray and MLflow: help and a wrong flag are answered without them.
-    from sweep.cli._dry_run import print_dry_run
+    from sweep.cli.dry_run import print_dry_run
     from sweep.engine.runner import run_sweep
     from sweep.report.present import present
 

@@ -9,7 +9,7 @@ from core.config import preset_config
 from core.data.archives import PUBLISHED_SIZES
 from core.data.packed import pack
 from core.flops import SplitSizes
-from sweep import table1
+from sweep import search, table1
 from sweep.cli import main
 from sweep.engine.cost import SUSTAINED_TERAFLOPS, estimate_costs
 from sweep.engine.data import DataPlaces
@@ -86,6 +86,20 @@ def test_a_dry_run_without_data_says_what_it_needs_and_costs(
     assert abs(total - cub - ayahoo) <= 1
     assert cub > ayahoo > 0
     assert "sustains 0.0001 TFLOP/s, as given, and every epoch" in printed
+
+
+def test_a_search_says_what_its_trials_should_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = make_archive(tmp_path / "raw", rows=40, name="cub")
+    pack(archive, tmp_path / "cub", shorter_side=None, num_workers=1)
+    given = ["--dataset", "cub", "--data", str(tmp_path / "cub"), "--num-trials", "7"]
+    settings = [f"{name}={value}" for name, value in SMALL.items() if name != "weights"]
+    small = [part for text in (*settings, "weights=none") for part in ("--set", text)]
+    assert search.main([*given, *small, "--dry-run"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"search \d+ \d+ 200 0\.0 7 0\.0", printed)
+    assert "An estimate, not a measurement" in printed
 
 
 def test_a_dry_run_of_bundled_data_has_no_estimate(capsys: pytest.CaptureFixture[str]) -> None:

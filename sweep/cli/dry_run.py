@@ -11,6 +11,7 @@ from sweep.engine.cost import Cost, estimate_costs
 from sweep.engine.options import RunOptions
 from sweep.engine.runner import check_configs
 from sweep.spec import SweepSpec
+from sweep.tracking.trials import TrialSpec
 
 
 def print_dry_run(
@@ -40,8 +41,25 @@ def print_dry_run(
             f"--data {name}=PATH.",
             soft_wrap=True,
         )
-    if set(options.data.paths) or lacking:
-        costs = estimate_costs(trials, options.data, teraflops=teraflops)
+    print_estimate(trials, options, console, teraflops=teraflops)
+
+
+def print_estimate(
+    trials: Sequence[TrialSpec],
+    options: RunOptions,
+    console: Console,
+    *,
+    teraflops: float | None = None,
+) -> None:
+    """Print what the trials on packed datasets should cost; nothing where there are none.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `estimate_costs`.
+    """
+    costs = estimate_costs(trials, options.data, teraflops=teraflops)
+    if costs:
         assumed = "as an A100 is assumed to (--teraflops N for another)"
         _print_costs(costs, console, source="as given" if teraflops else assumed)
 
