@@ -85,9 +85,9 @@ def extract_pictures(
     out
         The Parquet file. It appears when it is whole. Columns: file (path relative to `folder`),
         levels (list of uint8), one bool column for each attribute that has a match, by its name
-        (without any: attributes, b(v) as a list of bool), net_class, net_probability; and, of a
-        method with a tree, tree_class, tree_probability, reason. An attribute called as one of
-        these has "attribute " before its name.
+        (without any: attributes, b(v) as a list of bool), net_class, net_probability; of a method
+        with a tree, tree_class, tree_probability; and of one with a tree or prototypes, reason. An
+        attribute called as one of these has "attribute " before its name.
     folder
         All files lie below it.
     batch_size
@@ -211,11 +211,7 @@ def _read_and_extract(
 def _schema(extractor: AttributeExtractor) -> pa.Schema:
     names = _attribute_columns(extractor)
     attributes = [(name, pa.bool_()) for name in names] or [("attributes", pa.list_(pa.bool_()))]
-    of_tree = [
-        ("tree_class", pa.string()),
-        ("tree_probability", pa.float64()),
-        ("reason", pa.string()),
-    ]
+    of_tree = [("tree_class", pa.string()), ("tree_probability", pa.float64())]
     return pa.schema(
         [
             ("file", pa.string()),
@@ -224,6 +220,7 @@ def _schema(extractor: AttributeExtractor) -> pa.Schema:
             ("net_class", pa.string()),
             ("net_probability", pa.float64()),
             *(() if extractor.trained_.tree is None else of_tree),
+            *([("reason", pa.string())] if extractor.has_reasons else ()),
         ]
     )
 
@@ -271,8 +268,8 @@ def _lists(table: npt.NDArray[Any]) -> pa.ListArray:
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="python -m core.extract",
-        description="Write levels, attributes, classes and, where there is a tree, its reason for "
-        "every picture in a folder, as a Parquet table.",
+        description="Write levels, attributes, classes and, where there is a tree or prototypes, "
+        "their reason for every picture in a folder, as a Parquet table.",
         epilog="example: python -m core.extract artifacts pictures --output features.parquet. "
         "Exit code: 0, 1 if a picture could not be read (the others are written), 2 for a refusal.",
         allow_abbrev=False,

@@ -46,6 +46,7 @@ from sweep.errors import SweepError
 from sweep.report.search import build as build_report
 from sweep.spec import sweep_identity
 from sweep.tracking.objectives import OBJECTIVES, parse_constraint, space_to_json
+from sweep.tracking.trials import SEARCH_ARM, TrialSpec
 
 DEFAULT_TRIALS = 20
 
@@ -148,13 +149,16 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     objectives = [OBJECTIVES[name] for name in dict.fromkeys(options.objective)]
     # Imported here, with torch, Ray and MLflow: help and a wrong flag are answered without them.
     from core.backbones import pin_weights
+    from sweep.cli.dry_run import print_estimate
     from sweep.engine.budget import Budget
     from sweep.engine.runner import check_configs
     from sweep.engine.search import Course, run_search
     from sweep.engine.study import default_storage, open_storage, open_study
     from sweep.engine.study_searcher import Search
+    from sweep.report import check_measures
     from sweep.report.present import present
 
+    check_measures(options.measures)
     base = pin_weights(base_config(options, console))
     run_options = run_options_from(options)
     check_configs([base, base.replace(space.first)], run_options)
@@ -188,6 +192,13 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             console.print(f"{key}: {describe(kind)}")
         console.print(f"First: {dict(space.first) or 'as the sampler suggests'}")
         console.print(f"Trials: {budget.num_trials or 'until another bound is reached'}")
+        # Of the first point, whose network may be larger than others'.
+        first = base.replace(space.first)
+        trials = [
+            TrialSpec(arms=(SEARCH_ARM,), config=first.replace({"seed": number}))
+            for number in range((budget.num_trials or 0) * options.seeds_per_trial)
+        ]
+        print_estimate(trials, run_options, console, teraflops=options.teraflops)
         return EXIT_OK
     fingerprints = Fingerprints(run_options.data)
     fixed = {key: value for key, value in base.identity().items() if key not in space.varies}
@@ -219,7 +230,14 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         every_epoch=compares_epochs,
     )
     result = run_search(search, study, course, fingerprints, run_options, console)
-    present(result.results, build_report, run_options.output / "search", console, to_mlflow=True)
+    present(
+        result.results,
+        build_report,
+        run_options.output / "search",
+        console,
+        to_mlflow=True,
+        measures=options.measures,
+    )
     console.print(f"Compare the runs: {ui_command(run_options)}")
     return conclude(result.failures, len(result.results.trials) + len(result.failures), console)
 

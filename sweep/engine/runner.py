@@ -1,7 +1,7 @@
 """From a spec to a finished sweep: refuse what cannot work, skip what is done, run the rest."""
 
 import _thread
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -89,8 +89,17 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
     return SweepResult(results=runs.read(), num_skipped=len(finished), drive=ended)
 
 
-def check_configs(configs: Iterable[TrainConfig], options: RunOptions) -> None:
+def check_configs(
+    configs: Iterable[TrainConfig], options: RunOptions, *, lacking: Collection[str] = ()
+) -> None:
     """Refuse what can be refused before any data is read.
+
+    Parameters
+    ----------
+    configs, options
+        Of the sweep.
+    lacking
+        Datasets that need no place yet.
 
     Raises
     ------
@@ -98,7 +107,7 @@ def check_configs(configs: Iterable[TrainConfig], options: RunOptions) -> None:
         In one line.
     """
     without_seed = dict.fromkeys(config.replace({"seed": 0}) for config in configs)
-    options.data.check(without_seed)
+    options.data.check(without_seed, lacking=lacking)
     for config in without_seed:
         check_method(config)
         check_backbone(config)

@@ -16,6 +16,8 @@ FLAGS = {
     "--seeds",
     "--set",
     "--dry-run",
+    "--teraflops",
+    "--measures",
     "--output",
     "--tracking-uri",
     "--storage",
@@ -94,7 +96,20 @@ def test_a_sweep_at_a_size_is_refused_on_a_dataset_of_one_size(
 @pytest.mark.parametrize(
     ("experiment", "arguments", "message"),
     [
-        (ablation_p.EXPERIMENT, ["--dataset", "cub"], "`data` must say where 'cub' was packed"),
+        (
+            ablation_p.EXPERIMENT,
+            [
+                "--dataset",
+                "cub",
+                "--set",
+                "crop_size=none",
+                "--set",
+                "resize_size=none",
+                "--set",
+                "augmentation=none",
+            ],
+            "`resize_size` and `crop_size` must be given for 'cub'",
+        ),
         (pretraining.EXPERIMENT, ["--dataset", "digits"], "`image_size` must be None for 'digits'"),
         (ablation_p.EXPERIMENT, ["--workers-per-trial", "2"], "add --set trunk_norm=group"),
     ],
@@ -174,6 +189,7 @@ def test_a_search_that_cannot_be_is_refused_before_anything_is_made(
         (["--dataset", "cifar"], "invalid choice: 'cifar'"),
         (["--set", "num_epochs"], "must be FIELD=VALUE, but got 'num_epochs'"),
         (["--set", "num_epoch=3"], "'num_epoch' is no field of TrainConfig. Did you mean"),
+        (["--teraflops", "0"], "must be above 0, but got 0"),
         (["--gpus-per-trial", "-1"], "must be at least 0, but got -1"),
         (["--gpus-per-trial", "inf"], "must be at least 0, but got inf"),
         (["--gpus-per-trial", "x"], "must be a number"),

@@ -7,13 +7,16 @@ from core.data.archives._apascal import read_apascal
 from core.data.archives._awa2 import read_awa2
 from core.data.archives._ayahoo import read_ayahoo
 from core.data.archives._cub import read_cub
+from core.data.archives._published import PUBLISHED_SIZES, PublishedSizes
 from core.data.archives._readers import ARCHIVES, read_archive
 from core.data.archives._table import Archive, Check
 
 __all__ = [
     "ARCHIVES",
+    "PUBLISHED_SIZES",
     "Archive",
     "Check",
+    "PublishedSizes",
     "read_apascal",
     "read_archive",
     "read_awa2",
