@@ -1,6 +1,7 @@
 """The columns: how many, how frequent, how distinct, and true of characters that one knows."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -92,3 +93,17 @@ def test_a_drawing_has_what_its_strokes_and_parts_say() -> None:
         inside = {x.value for x in had if x.kind in ("left", "right", "top", "bottom")}
         assert inside <= {x.value for x in had if x.kind == "component"}
         assert drawing.whole.element not in {x.value for x in had}
+
+
+def test_the_documents_list_every_column_and_every_character() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "kanji.md").read_text(encoding="utf-8")
+    counts_A = table_KA().sum(axis=0)
+    for attribute, count in zip(columns(), counts_A.tolist(), strict=True):
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{attribute.kind}::`")]
+        values = row.split("|")[-2].strip().split(", ")
+        name = attribute.name.partition("::")[2]
+        assert (
+            values.count(f"{name} {attribute.value} {count}") + values.count(f"{name} {count}") == 1
+        ), attribute.name
+        assert len(values) == sum(other.kind == attribute.kind for other in columns())
+    assert ", ".join(f"{character} {meaning}" for character, meaning in CHARACTERS.items()) in page
