@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.neighbors import NearestCentroid
 
 from core.data import Dataset, KanjiParams, load_kanji
 from core.data.bundled.kanji import CHARACTERS, _dataset
@@ -136,6 +137,20 @@ def test_splits_shapes_and_names(small: Dataset) -> None:
         assert np.array_equal(np.bincount(split.labels_N), np.full(120, per_character))
         assert split.attributes_NA.any(axis=0).all(), "each attribute occurs"
         assert split.attributes_NA.mean() < 0.1
+
+
+def test_pixels_tell_the_characters_apart_and_corners_do_not(small: Dataset) -> None:
+    def accuracy(columns: slice | list[int]) -> float:
+        pixels_NP = [
+            x.images_NCHW[:, 0][:, columns][:, :, columns].reshape(len(x), -1) / 255
+            for x in (small.train, small.test)
+        ]
+        nearest = NearestCentroid().fit(pixels_NP[0], small.train.labels_N)
+        return float(nearest.score(pixels_NP[1], small.test.labels_N))
+
+    chance = 1 / len(CHARACTERS)
+    assert accuracy(slice(None)) > 20 * chance
+    assert accuracy([0, 1, -2, -1]) < 4 * chance
 
 
 def test_the_default_has_as_many_images_as_its_description_says() -> None:
