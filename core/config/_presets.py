@@ -59,8 +59,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "hidden_dim": 128,
                 "trunk_width": 24,
                 "trunk_learning_rate_scale": 1.0,
-                "tree_weight": 2.0,
-                "sparsity_weight": 0.003,
                 "max_depth": 7,
                 "num_epochs": 30,
                 "batch_size": 32,
