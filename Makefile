@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup sweep table1 test test-fast lint format bench ui clean
+.PHONY: help setup sweep table1 figures test test-fast lint format bench ui clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,13 @@ sweep: $(READY) ## Run the main job: the ablation over p on the bundled digits (
 
 table1: $(READY) ## Run the rows of Table 1 on the bundled data (ARGS="--datasets digits --seeds 5")
 	$(BIN)/python -m sweep.table1 $(ARGS)
+
+figures: $(READY) ## Run the paper's figures on the bundled digits (ARGS="--seeds 3")
+	$(BIN)/python -m sweep.props
+	$(BIN)/python -m sweep.ablation_size $(ARGS)
+	$(BIN)/python -m sweep.ablation_epochs $(ARGS)
+	$(BIN)/python -m sweep.ablation_p $(ARGS)
+	$(BIN)/python -m sweep.ablation_lambdas $(ARGS)
 
 # The slow ones start clusters and count seconds, so nothing else runs beside them. 5: no test chosen.
 test: test-fast ## Run every test (ARGS="-k quantize")

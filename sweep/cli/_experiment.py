@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.config import PRESETS, TrainConfig, preset_config
+from core.data import BUNDLED_DATASETS
 from core.errors import CoreError
 from sweep.cli._flags import add_run_flags, command_parser, run_options_from
 from sweep.cli._signals import sigterm_interrupts
@@ -36,6 +37,20 @@ class Flags:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repetitions:
+    """How many seeds a sweep takes where `--seeds` says nothing."""
+
+    bundled: int = 3
+    """On data that comes with the project, on a laptop."""
+
+    archives: int = 3
+    """On the paper's data sets: where it says how often it ran, so often."""
+
+    def on(self, dataset: str) -> int:
+        return self.bundled if dataset in BUNDLED_DATASETS else self.archives
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One sweep file: what it runs and what it shows.
 
@@ -51,6 +66,8 @@ class Experiment:
         Fields of TrainConfig that it sets over the dataset's preset; `--set` has the last word.
     flags
         Its own flags, and the build that takes them in the place of `build`.
+    repetitions
+        How many seeds it takes if it is not told.
     """
 
     description: str
@@ -58,6 +75,7 @@ class Experiment:
     build: Callable[[TrainConfig, Sequence[int]], SweepSpec] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     flags: Flags | None = None
+    repetitions: Repetitions = field(default_factory=Repetitions)
 
 
 def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> int:
@@ -127,7 +145,7 @@ def _run(experiment: Experiment, options: argparse.Namespace, console: Console) 
 
 
 def _spec(experiment: Experiment, base: TrainConfig, options: argparse.Namespace) -> SweepSpec:
-    seeds = range(options.seeds)
+    seeds = range(options.seeds or experiment.repetitions.on(options.dataset))
     if experiment.flags is not None:
         return experiment.flags.build(base, seeds, options)
     if experiment.build is None:

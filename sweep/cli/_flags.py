@@ -50,9 +50,8 @@ def add_run_flags(
         what.add_argument(
             "--seeds",
             type=positive,
-            default=3,
             metavar="N",
-            help="seeds 0 to N-1 for every arm (default: 3)",
+            help="seeds 0 to N-1 for every arm (default: the sweep's own, 3 for most)",
         )
     add_set_argument(what)
     what.add_argument(

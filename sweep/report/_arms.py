@@ -10,12 +10,13 @@ from sweep.tracking.names import short_name
 from sweep.tracking.results import SweepResults
 
 FLOOR = "floor: a constant feature"
+UNTRAINED = "the same network untrained"
 
 
 def arms_figure(results: SweepResults, panels: Mapping[str, str]) -> Figure:
     """One panel for each title in `panels`, whose values are keys of final metrics.
 
-    The panel of the fidelity score also has its floor.
+    The panel of a fidelity also has its floor and what the network scored before training.
     """
     found = {title: spreads(results, key) for title, key in panels.items()}
     arms = [arm.name for arm in results.plan.arms]
@@ -41,7 +42,7 @@ def arms_figure(results: SweepResults, panels: Mapping[str, str]) -> Figure:
                         ],
                     )
                 ],
-                levels=floor(results) if key == metrics.final(metrics.FIDELITY_SCORE) else (),
+                levels=controls(results, key),
             )
             for title, key in panels.items()
             if found[title]
@@ -50,16 +51,30 @@ def arms_figure(results: SweepResults, panels: Mapping[str, str]) -> Figure:
     )
 
 
-def floor(results: SweepResults) -> list[Level]:
-    """Fidelity's floor, the mean over the arms; nothing where there are no attributes."""
-    return floor_of(results, [arm.name for arm in results.plan.arms])
+def controls(results: SweepResults, key: str) -> list[Level]:
+    """What a fidelity is to be compared with: its floor, and the same network untrained.
+
+    Means over the arms, with their range; nothing where there are no attributes, or for another
+    metric than a fidelity.
+    """
+    arms = [arm.name for arm in results.plan.arms]
+    if key == metrics.final(metrics.FIDELITY_SCORE):
+        untrained = metrics.final("untrained_score")
+        return [*floor_of(results, arms), *_level(results, arms, untrained, UNTRAINED)]
+    if key == metrics.final(metrics.FIDELITY_HELDOUT):
+        return _level(results, arms, metrics.final("untrained_heldout"), UNTRAINED)
+    return []
 
 
 def floor_of(results: SweepResults, arms: Sequence[str]) -> list[Level]:
-    """The same of some arms, which share their data."""
-    found = spreads(results, metrics.final(metrics.FIDELITY_FLOOR))
+    """Fidelity's floor of some arms, which share their data."""
+    return _level(results, arms, metrics.final(metrics.FIDELITY_FLOOR), FLOOR)
+
+
+def _level(results: SweepResults, arms: Sequence[str], key: str, label: str) -> list[Level]:
+    found = spreads(results, key)
     means = [found[arm].mean for arm in arms if arm in found]
     if not means:
         return []
     mean = sum(means) / len(means)
-    return [Level(label=FLOOR, y=mean, low=min(means), high=max(means), may_lie_outside=True)]
+    return [Level(label=label, y=mean, low=min(means), high=max(means), may_lie_outside=True)]

@@ -3,7 +3,17 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from sweep.report import ablation_p, ablation_parts, pretraining, search, table, table1, weight
+from sweep.report import (
+    ablation_epochs,
+    ablation_lambdas,
+    ablation_p,
+    ablation_parts,
+    ablation_size,
+    pretraining,
+    search,
+    table,
+    table1,
+)
 from sweep.report._report import Report
 from sweep.tracking.results import SweepResults
 
@@ -11,13 +21,14 @@ Build = Callable[[SweepResults], Report]
 
 REPORTS: Mapping[str, Build] = MappingProxyType(
     {
+        "ablation_epochs": ablation_epochs.build,
+        "ablation_lambdas": ablation_lambdas.build,
         "ablation_p": ablation_p.build,
         "ablation_parts": ablation_parts.build,
+        "ablation_size": ablation_size.build,
         "pretraining": pretraining.build,
         "search": search.build,
-        "sparsity_weight": weight.build,
         "table1": table1.build,
-        "tree_weight": weight.build,
     }
 )
 """By the name in the sweep's plan."""

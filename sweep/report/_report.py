@@ -12,12 +12,18 @@ from sweep.report._spread import Difference, Spread
 Cell = str | int | float | Spread | Difference | None
 """None where there is no number."""
 
-Unit = Literal["share", "seconds", "count", "text", "arm", "number"]
-"""What a column holds: "share" is a fraction of 1, shown as percent; "arm" is an arm's name, which
-people are shown in short and files hold in full."""
+Unit = Literal["share", "points", "seconds", "count", "text", "arm", "number"]
+"""What a column holds: "share" is a fraction of 1, shown as percent, and "points" is a difference
+of two; "arm" is an arm's name, which people are shown in short and files hold in full."""
+
+SHARES = ("share", "points")
+"""Shown times 100."""
 
 Direction = Literal["higher", "lower"]
 """Which way is better."""
+
+Scale = Literal["linear", "log"]
+"""Of an axis. On a logarithmic one every number must be above 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +84,10 @@ class Point:
 
     seeds: Sequence[float] = ()
     interval: tuple[float, float] | None = None
-    """Around the mean."""
+    """The mean's Student-t interval."""
+
+    band: tuple[float, float] | None = None
+    """The mean less and plus the standard deviation, for points that lie close to one another."""
 
     @classmethod
     def of(cls, x: float, spread: Spread) -> "Point":
@@ -88,6 +97,17 @@ class Point:
         """
         interval = spread.interval() if spread.count > 2 else None
         return cls(x=x, y=spread.mean, seeds=spread.values, interval=interval)
+
+    @classmethod
+    def in_band(cls, x: float, spread: Spread) -> "Point":
+        """The same with its deviation, as one of the many points of a curve; none of one seed."""
+        if spread.deviation is None:
+            return cls(x=x, y=spread.mean)
+        return cls(
+            x=x,
+            y=spread.mean,
+            band=(spread.mean - spread.deviation, spread.mean + spread.deviation),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +160,9 @@ class Panel:
     """Whether x is a share of errors, fewer of them to the right: on a logarithmic axis where
     there are ten times as many in one place as in another."""
 
+    x_scale: Scale = "linear"
+    y_scale: Scale = "linear"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -152,6 +175,11 @@ class Figure:
     """What it shows, in words, for those who cannot see it."""
 
     beside: bool = False
+    same_scale: bool = False
+    """Whether its panels share one scale of values: where they show the same measure."""
+
+    note: str = ""
+    """One line below its title."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweep.report._arms import arms_figure
+from sweep.report._beside import printed_values
 from sweep.report._pairs import differences_table
 from sweep.report._report import Report
 from sweep.report.table import ArmTable
@@ -28,7 +29,10 @@ def build(results: SweepResults) -> Report:
     )
     return Report(
         title=results.plan.title,
-        tables=[ArmTable.of(results).table(), differences_table(results, pairs, COMPARED)],
+        tables=[
+            ArmTable.of(results, published=printed_values(results)).table(),
+            differences_table(results, pairs, COMPARED),
+        ],
         figures=[arms_figure(results, {title: COMPARED[title] for title in DRAWN})],
     )
 

@@ -1,9 +1,10 @@
 """The table of means that every sweep ends with: one row an arm, spreads over the seeds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sweep.report._measures import columns_of_measures
+from sweep.report._published import Published
 from sweep.report._report import Cell, Column, Report, Table
 from sweep.report._spread import Spread
 from sweep.tracking import metrics
@@ -22,6 +23,19 @@ methods differ in what they have."""
 
 NARROW = ("accuracy", "tree", "fidelity", "held-out")
 """What fits a terminal of 80 columns."""
+
+WITH_CONTROLS: Mapping[str, str] = {
+    **COLUMNS,
+    "held-out gain": metrics.final("heldout_gain"),
+    "untrained": metrics.final("untrained_score"),
+    "untrained held-out": metrics.final("untrained_heldout"),
+    "zero levels": metrics.final(metrics.ZERO_SHARE),
+}
+"""The same with what the network scored before training, and what it gained since held out; the
+gain of the score is a measure that every table has."""
+
+PAPERS = ("paper's accuracy", "paper's fidelity")
+_NEITHER_IS_BETTER = ("floor", "untrained", "untrained held-out", "zero levels")
 
 
 def build(results: SweepResults) -> Report:
@@ -44,11 +58,35 @@ class ArmTable:
     measures: Mapping[str, Column]
     """The columns that are shown on request, by title."""
 
+    narrow: Sequence[str] = NARROW
+    published: Mapping[str, Published] = field(default_factory=dict)
+    """The paper's own numbers by arm."""
+
     @classmethod
-    def of(cls, results: SweepResults) -> "ArmTable":
+    def of(
+        cls,
+        results: SweepResults,
+        *,
+        columns: Mapping[str, str] = COLUMNS,
+        narrow: Sequence[str] = NARROW,
+        published: Mapping[str, Published] | None = None,
+    ) -> "ArmTable":
+        """Summarise all arms.
+
+        Parameters
+        ----------
+        results
+            The sweep's.
+        columns
+            Title to final metric.
+        narrow
+            Titles that are shown where there is little room.
+        published
+            The paper's own numbers, of the arms that it printed some for.
+        """
         arms = [arm.name for arm in results.plan.arms]
         measures = columns_of_measures()
-        keys = {**COLUMNS, **{title: key for title, (key, _) in measures.items()}}
+        keys = {**columns, **{title: key for title, (key, _) in measures.items()}}
         counts = [trial.arm for trial in results.plan.trials]
         return cls(
             title=results.plan.title,
@@ -58,6 +96,8 @@ class ArmTable:
                 title: found for title, key in keys.items() if (found := spreads(results, key))
             },
             measures={title: column for title, (_, column) in measures.items()},
+            narrow=narrow,
+            published=published or {},
         )
 
     def table(self) -> Table:
@@ -65,15 +105,16 @@ class ArmTable:
         columns = [
             Column(name="arm", unit="arm"),
             *(
-                self.measures[title]
+                replace(self.measures[title], narrow=title in self.narrow)
                 if title in self.measures
                 else Column(
                     name=title,
-                    direction=None if title == "floor" else "higher",
-                    narrow=title in NARROW,
+                    direction=None if title in _NEITHER_IS_BETTER else "higher",
+                    narrow=title in self.narrow,
                 )
                 for title in self.spreads
             ),
+            *(Column(name=title) for title in PAPERS if self.published),
             Column(name="seeds", unit="count"),
             Column(name="failed", unit="count"),
         ]
@@ -89,8 +130,11 @@ class ArmTable:
 
     def _row(self, arm: str) -> list[Cell]:
         numbers = [found.get(arm) for found in self.spreads.values()]
+        papers: list[Cell] = []
+        if self.published:
+            papers = list(self.published.get(arm, Published(None, None)))
         finished = self.finished[arm]
-        return [arm, *numbers, finished, self.planned[arm] - finished]
+        return [arm, *numbers, *papers, finished, self.planned[arm] - finished]
 
     def _floor(self) -> str:
         means = [100 * spread.mean for spread in self.spreads.get("floor", {}).values()]

@@ -2,7 +2,6 @@
 
 from sweep.spec._arms import Arms, arm_name, cross, datasets, grid, one_at_a_time
 from sweep.spec._spec import SweepSpec, sweep_identity
-from sweep.spec._weights import weight_sweep
 
 __all__ = [
     "Arms",
@@ -13,5 +12,4 @@ __all__ = [
     "grid",
     "one_at_a_time",
     "sweep_identity",
-    "weight_sweep",
 ]

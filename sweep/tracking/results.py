@@ -56,6 +56,9 @@ class SweepResults:
 
     client: "MlflowClient | None" = None
 
+    histories: Mapping[str, History] = field(default_factory=dict)
+    """By config hash, of results that were made by hand; read ones ask the client."""
+
     def of_arm(self, arm: str) -> dict[int, FinishedTrial]:
         """The finished trials of an arm by seed; another arm may share them."""
         finished = {trial.config_hash: trial for trial in self.trials}
@@ -71,11 +74,16 @@ class SweepResults:
             seed: trial.final[key] for seed, trial in self.of_arm(arm).items() if key in trial.final
         }
 
-    def history(self, trial: FinishedTrial) -> History:
-        """Every metric of a trial that was logged by epoch."""
+    def history(self, trial: FinishedTrial, keys: Sequence[str] | None = None) -> History:
+        """Metrics of a trial that were logged by epoch: all, or the named ones that it has."""
+        if trial.config_hash in self.histories:
+            held = self.histories[trial.config_hash]
+            return {key: held[key] for key in sorted(held) if keys is None or key in keys}
         client = self.open_client()
         keys = [
-            key for key in client.get_run(trial.run_id).data.metrics if not metrics.is_final(key)
+            key
+            for key in client.get_run(trial.run_id).data.metrics
+            if not metrics.is_final(key) and (keys is None or key in keys)
         ]
         return {
             key: sorted(

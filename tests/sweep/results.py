@@ -14,6 +14,7 @@ from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 
 Number = Callable[[str, TrialSpec], float]
+ByEpoch = Callable[[str, TrialSpec], Sequence[float]]
 
 
 def by_seed(key: str, trial: TrialSpec) -> float:
@@ -31,8 +32,12 @@ def results_of(
     *,
     missing: int = 0,
     keys: Sequence[str] = metrics.FINAL_METRICS,
+    by_epoch: ByEpoch | None = None,
 ) -> SweepResults:
-    """A sweep whose last trials failed, and whose other trials have the given numbers."""
+    """A sweep whose last trials failed, and whose other trials have the given numbers.
+
+    By epoch they stay where they end, unless `by_epoch` says otherwise.
+    """
     trials = spec.trials()
     finished = [
         FinishedTrial(
@@ -45,7 +50,19 @@ def results_of(
         for trial in trials[: len(trials) - missing]
     ]
     failures = {trial.hash: "loss is nan" for trial in trials[len(trials) - missing :]}
-    return SweepResults(plan=spec.plan(), trials=finished, failures=failures)
+    histories = {
+        trial.hash: {
+            key: list(
+                enumerate(
+                    by_epoch(key, trial) if by_epoch else [number(metrics.final(key), trial)] * 3
+                )
+            )
+            for key in metrics.EPOCH_METRICS
+            if metrics.final(key) in keys
+        }
+        for trial in trials
+    }
+    return SweepResults(plan=spec.plan(), trials=finished, failures=failures, histories=histories)
 
 
 def store_sweep(

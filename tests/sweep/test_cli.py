@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep import ablation_p, pretraining, search
+from sweep import ablation_p, ablation_size, pretraining, search
 from sweep.cli import EXIT_REFUSED, Experiment, add_run_flags, command_parser, main
 from tests.sweep import single, tiny
 
@@ -44,13 +44,24 @@ def test_the_list_of_flags_is_frozen() -> None:
 def test_dry_run_prints_every_trial(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(ablation_p.EXPERIMENT, ["--dry-run"]) == 0
     output = capsys.readouterr().out
-    assert "36 trials" in output
-    assert output.count("seed=") == 36
+    assert "51 trials" in output
+    assert output.count("seed=") == 51
     shared = (
-        "tree only = sparsity_norm=l1 mask_probability=0.0 = sparsity_norm=l2 mask_probability=0.0"
+        "tree only = sparsity_norm=l1 mask_probability=0.0 = sparsity_norm=l2 mask_probability=0.0 "
+        "= sparsity_norm=l2 mask_probability=0.0 equal-penalty"
     )
     assert output.count(shared) == 3
     assert "Preset 'digits'" in output
+
+
+@pytest.mark.parametrize(("given", "seeds"), [([], 5), (["--seeds", "2"], 2)])
+def test_a_sweep_says_how_many_seeds_it_takes(
+    given: list[str], seeds: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(ablation_size.EXPERIMENT, ["--dry-run", *given]) == 0
+    assert f"{18 * seeds} trials" in capsys.readouterr().out
+    repetitions = ablation_size.EXPERIMENT.repetitions
+    assert (repetitions.on("digits"), repetitions.on("cub")) == (5, 20)
 
 
 def test_a_sweeps_own_settings_are_printed_and_give_way_to_set(

@@ -1,12 +1,18 @@
 """What each report says, from finished trials whose numbers are known."""
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from core.config import TrainConfig, preset_config
-from sweep import ablation_p, ablation_parts, pretraining, sparsity_weight, tree_weight
+from sweep import (
+    ablation_epochs,
+    ablation_lambdas,
+    ablation_p,
+    ablation_parts,
+    ablation_size,
+    pretraining,
+)
 from sweep.cli import Experiment
 from sweep.report import REPORTS, Difference, Report, Spread, Table, build_report
 from sweep.report.render import write
@@ -15,11 +21,12 @@ from sweep.tracking.trials import TrialSpec
 from tests.sweep.results import Number, by_seed, results_of
 
 EXPERIMENTS = {
+    "ablation_epochs": ablation_epochs,
+    "ablation_lambdas": ablation_lambdas,
     "ablation_p": ablation_p,
     "ablation_parts": ablation_parts,
+    "ablation_size": ablation_size,
     "pretraining": pretraining,
-    "sparsity_weight": sparsity_weight,
-    "tree_weight": tree_weight,
 }
 
 
@@ -66,8 +73,12 @@ def test_a_sweep_without_a_finished_trial_has_a_report(name: str, tmp_path: Path
 
 def test_curves_of_p_are_the_means_of_the_arms_with_those_values() -> None:
     report = report_of(ablation_p.EXPERIMENT, by_seed, seeds=3)
-    fidelity, accuracy = report.figures[0].panels
-    assert [series.label for series in fidelity.series] == ["$L_1$", "$L_2$"]
+    fidelity, _, accuracy = report.figures[0].panels
+    assert [series.label for series in fidelity.series] == [
+        "$L_1$",
+        "$L_2$, equal weight",
+        "$L_2$, equal penalty",
+    ]
     base = by_seed(
         metrics.final(metrics.FIDELITY_SCORE),
         TrialSpec(arms=("",), config=TrainConfig(mask_probability=0.0)),
@@ -83,15 +94,15 @@ def test_curves_of_p_are_the_means_of_the_arms_with_those_values() -> None:
 
 def test_arms_that_share_a_run_both_show_it() -> None:
     spec = ablation_p.build(preset_config("digits"), range(2))
-    assert len(spec.trials()) == 2 * 12  # "tree only" and p = 0 with either norm are one run
+    assert len(spec.trials()) == 2 * 17  # "tree only" and p = 0 with either norm are one run
     table = build_report(results_of(spec, by_seed)).tables[0]
     by_arm = dict(zip(column(table, "arm"), table.rows, strict=True))
     assert by_arm["tree only"][1:]
     for norm in ("l1", "l2"):
         arm = f"sparsity_norm={norm} mask_probability=0.0"
         assert by_arm[arm][1:] == by_arm["tree only"][1:]
-    assert column(table, "seeds") == [2] * 14
-    assert column(table, "failed") == [0] * 14
+    assert column(table, "seeds") == [2] * 20
+    assert column(table, "failed") == [0] * 20
 
 
 def test_parts_report_the_effect_of_each_part() -> None:
@@ -123,19 +134,6 @@ def test_parts_of_one_seed_have_differences_without_intervals() -> None:
     assert "one seed" in table.title
     assert "interval" not in table.title + table.note
     assert {d.half_width for d in column(table, "fidelity") if isinstance(d, Difference)} == {None}
-
-
-@pytest.mark.parametrize("module", [sparsity_weight, tree_weight])
-def test_the_weight_is_the_largest_that_costs_at_most_a_point(module: ModuleType) -> None:
-    accuracy = dict(zip(module.WEIGHTS, (0.97, 0.965, 0.90), strict=True))
-    field = module.__name__.rpartition(".")[2]
-
-    def number(key: str, trial: TrialSpec) -> float:
-        return accuracy[getattr(trial.config, field)]
-
-    report = report_of(module.EXPERIMENT, number, seeds=2)
-    assert report.texts[0] == f"{field}={module.WEIGHTS[0]}: minival accuracy 97.0 %."
-    assert report.texts[-1] == f"The largest within 1 point of the best: {module.WEIGHTS[1]}."
 
 
 def test_pretraining_compares_the_step_sizes_that_minival_picks() -> None:
@@ -206,7 +204,7 @@ def test_pretraining_differs_in_its_weights_alone() -> None:
 
 def test_fixed_parts_of_the_spec_are_those_of_the_paper() -> None:
     spec = ablation_p.build(TrainConfig(), range(3))
-    assert len(spec.planned()) == 42
+    assert len(spec.planned()) == 60
     points = [
         (arm["sparsity_norm"], arm["mask_probability"])
         for arm in spec.arms.values()

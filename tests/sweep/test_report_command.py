@@ -20,7 +20,16 @@ from sweep.tracking.results import SweepResults
 from tests.sweep.command import run
 from tests.sweep.results import store_sweep
 
-FILES = ("figure.png", "figure.svg", "table.csv", "table.parquet")
+FILES = (
+    "differences.csv",
+    "differences.parquet",
+    "figure.png",
+    "figure.svg",
+    "penalties.csv",
+    "penalties.parquet",
+    "table.csv",
+    "table.parquet",
+)
 
 
 def spec_of(seeds: int = 2, **changes: object) -> SweepSpec:
@@ -87,10 +96,10 @@ def test_the_sweeps_own_run_has_report_note_and_arms(finished: tuple[Path, Sweep
 def test_one_more_seed_brings_the_arms_up_to_date_and_they_are_no_trials(tmp_path: Path) -> None:
     finish(tmp_path, spec_of(1))
     results = finish(tmp_path, spec_of(3))
-    assert len(results.trials) == 3 * 12
-    assert len(results.plan.trials) == 3 * 14
+    assert len(results.trials) == 3 * 17
+    assert len(results.plan.trials) == 3 * 20
     arms = arm_runs(results.open_client(), results)
-    assert len(arms) == 14
+    assert len(arms) == 20
     assert {run.data.metrics["seeds"] for run in arms} == {3}
     key = metrics.final(metrics.TEST_ACCURACY)
     for run_of_arm in arms:

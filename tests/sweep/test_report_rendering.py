@@ -1,6 +1,7 @@
 """Every renderer, by reading back what it made."""
 
 import csv
+import dataclasses
 import io
 import itertools
 import xml.etree.ElementTree as ElementTree
@@ -282,3 +283,119 @@ def test_rows_lie_below_one_another_and_are_named_once() -> None:
     low, high = left.get_xlim()
     assert 20 < low < 50
     assert 73 < high < 100
+
+
+def one_panel(panel: Panel, **changes: object) -> Figure:
+    plain = Figure(name="figure", title="A figure", alternative="Words.", panels=[panel])
+    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def curve(*heights: float, label: str = "curve") -> Series:
+    return Series(label=label, points=[Point(x=10.0**x, y=y) for x, y in enumerate(heights)])
+
+
+def test_levels_outside_are_said_one_below_another_and_with_their_range() -> None:
+    floor = Level(label="floor", y=0.2, may_lie_outside=True)
+    untrained = Level(label="untrained", y=0.3, low=0.25, high=0.35, may_lie_outside=True)
+    (axes,) = draw(figure(floor, untrained)).axes
+    said = {text.get_text(): text.xy[1] for text in axes.texts}  # type: ignore[attr-defined]
+    assert set(said) == {
+        "floor: 20.0 %, below this frame",
+        "untrained: 25.0 to 35.0 %, below this frame",
+    }
+    lower, upper = sorted(said.values())
+    assert upper - lower > 0.05
+    # The words have room of their own below the data.
+    low, high = axes.get_ylim()
+    assert low + upper * (high - low) < 60
+
+
+def test_a_level_has_one_line_style_in_every_panel() -> None:
+    low = Panel(
+        y_label="a",
+        series=[curve(0.5, 0.6)],
+        levels=[Level(label="x", y=0.5), Level(label="y", y=0.6)],
+    )
+    high = Panel(y_label="b", series=[curve(0.5, 0.6)], levels=[Level(label="y", y=0.55)])
+    canvas = draw(one_panel(low, panels=[low, high]))
+    dashes = [
+        next(line for line in axes.get_lines() if line.get_label() == "y")._dash_pattern  # type: ignore[attr-defined]
+        for axes in canvas.axes
+    ]
+    assert dashes[0] == dashes[1]
+
+
+def test_logarithmic_axes_show_every_point_with_plain_numbers() -> None:
+    panel = Panel(
+        y_label="loss",
+        unit="number",
+        x_scale="log",
+        y_scale="log",
+        series=[curve(1e-3, 1.0, 1e6), curve(1e-2, 2.0, 1e5, label="other")],
+    )
+    canvas = draw(one_panel(panel))
+    (axes,) = canvas.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    low, high = axes.get_ylim()
+    assert low < 1e-3
+    assert high > 1e6
+    canvas.draw_without_rendering()
+    assert "1" in [tick.get_text() for tick in axes.get_xticklabels()]
+
+
+def test_a_band_is_shaded_and_named_and_absent_of_one_seed() -> None:
+    def drawn(*values: float) -> Figure:
+        points = [Point.in_band(float(x), Spread.of(values)) for x in range(40)]
+        return one_panel(Panel(y_label="score", series=[Series(label="a", points=points)]))
+
+    several, alone = draw(drawn(0.5, 0.6)), draw(drawn(0.5))
+    assert len(several.axes[0].collections) == 1
+    assert not alone.axes[0].collections
+    assert "shaded: mean ± standard deviation over seeds" in several.get_suptitle()
+    assert "shaded" not in alone.get_suptitle()
+    (line,) = several.axes[0].get_lines()
+    assert line.get_markevery() == 3, "markers on a curve of many points do not run together"
+
+
+def test_panels_of_one_measure_share_their_scale() -> None:
+    panels = [Panel(y_label="a", series=[curve(*heights)]) for heights in ((0.1, 0.2), (0.7, 0.8))]
+    apart = draw(one_panel(panels[0], panels=panels)).axes
+    shared = draw(one_panel(panels[0], panels=panels, same_scale=True)).axes
+    assert apart[0].get_ylim() != apart[1].get_ylim()
+    assert shared[0].get_ylim() == shared[1].get_ylim()
+    assert shared[0].get_ylim()[0] < 10
+    assert shared[0].get_ylim()[1] > 80
+
+
+def test_a_legend_of_long_names_is_not_cut_off() -> None:
+    names = [f"an arm with a name as long as they come, {number}" for number in range(6)]
+    panel = Panel(y_label="a", series=[curve(0.1, 0.2, label=name) for name in names])
+    canvas = draw(one_panel(panel))
+    canvas.draw_without_rendering()
+    (legend,) = canvas.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= canvas.bbox.x1
+
+
+def test_a_gain_below_zero_is_inside() -> None:
+    (axes,) = draw(one_panel(Panel(y_label="gain", series=[curve(-0.05, 0.1)]))).axes
+    assert axes.get_ylim()[0] < -5
+
+
+def test_a_note_stands_below_the_title() -> None:
+    note = "The paper prints none."
+    canvas = draw(one_panel(Panel(y_label="a", series=[curve(0.1, 0.2)]), note=note))
+    assert canvas.get_suptitle().splitlines() == ["A figure", note]
+
+
+def test_spreads_of_plain_numbers_have_three_digits() -> None:
+    table = Table(
+        name="n",
+        title="t",
+        columns=[Column(name="a", unit="number")],
+        rows=[[Spread.of([0.0123, 0.0129])], [Spread.of([0.5])]],
+    )
+    text = to_markdown(Report(title="t", tables=[table]))
+    assert "| 0.0126 ± 0.00042 |" in text
+    assert "| 0.5 |" in text

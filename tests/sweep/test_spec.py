@@ -49,15 +49,16 @@ def test_arms_that_are_the_same_run_share_one_trial() -> None:
     assert without == {tuple(norms)}
 
 
-def test_main_job_is_36_runs_for_14_arms_of_three_seeds() -> None:
+def test_main_job_is_51_runs_for_20_arms_of_three_seeds() -> None:
     spec = EXPERIMENT.build(TrainConfig(), range(3))
-    assert len(spec.planned()) == 3 * (2 + 2 * 6)
-    assert len(spec.trials()) == 36
+    assert len(spec.planned()) == 3 * (2 + 3 * 6)
+    assert len(spec.trials()) == 51
     (shared,) = {trial.arms for trial in spec.trials() if len(trial.arms) > 1}
     assert shared == (
         "tree only",
         "sparsity_norm=l1 mask_probability=0.0",
         "sparsity_norm=l2 mask_probability=0.0",
+        "sparsity_norm=l2 mask_probability=0.0 equal-penalty",
     )
 
 

@@ -191,5 +191,5 @@ def test_reports_are_the_same_from_a_server(server: Server, tmp_path: Path) -> N
         output = tmp_path / "reports" / name
         assert report_command(["ablation_p", "--tracking-uri", uri, "--output", str(output)]) == 0
         written.append({path.name: path.read_bytes() for path in (output / "ablation_p").iterdir()})
-    assert len(written[0]) == 4
+    assert len(written[0]) == 8
     assert written[0] == written[1]

@@ -1,28 +1,30 @@
 """Figures as PNG and SVG, drawn by matplotlib.
 
 A level that may lie outside, such as fidelity's floor, is drawn where that costs a panel less than
-half of its height, and is otherwise said in words at the panel's foot: half a panel of nothing
-would squeeze what is compared.
+a third of its height, and is otherwise said in words at the panel's foot or head: a panel of
+nothing would squeeze what is compared.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import LogFormatter
 
-from sweep.report._report import Figure, Level, Panel, Point, Series
+from sweep.report._report import SHARES, Figure, Level, Panel, Point, Series
 from sweep.report._spread import CONFIDENCE
+from sweep.report.render._frame import MARGIN, Frame
 from sweep.report.render._labels import name_points
 from sweep.report.render._rows import HEIGHT, draw_rows
 from sweep.report.render._styles import LEVEL_STYLES, STYLES
 
 _SHIFT = 0.012  # of the width, between series at the same place
-_MARGIN = 0.08  # of the height, beyond the seeds
 _LEAST_ERROR = 5e-4  # of all, for a place on a logarithmic axis
-_BEYOND = 0.25  # of the height, which intervals may take beyond the seeds
+_MOST_MARKERS = 15  # on a curve
 
 
 def write_pictures(figure: Figure, folder: Path) -> list[Path]:
@@ -56,12 +58,22 @@ def draw(figure: Figure) -> Canvas:
         canvas = Canvas(figsize=(6.8, 3.7 * count), layout="constrained")
         places = canvas.subplots(count, 1, squeeze=False)[:, 0]
     labels = list(dict.fromkeys(s.label for panel in figure.panels for s in panel.series))
-    for index, (axes, panel) in enumerate(zip(places, figure.panels, strict=False)):
+    lines = list(dict.fromkeys(line.label for panel in figure.panels for line in panel.levels))
+    frames = [
+        None if panel.horizontal or panel.rows is not None else Frame.of(panel)
+        for panel in figure.panels
+    ]
+    drawn = [frame for frame in frames if frame is not None]
+    if figure.same_scale and drawn:
+        frames = [frame and Frame.around(drawn) for frame in frames]
+    for index, (axes, panel, frame) in enumerate(zip(places, figure.panels, frames, strict=False)):
         axes.spines[["top", "right"]].set_visible(False)
         if panel.rows is not None:
             draw_rows(axes, panel, is_first=index == 0)
+        elif frame is None:
+            _bars(axes, panel)
         else:
-            _panel(axes, panel, labels)
+            _panel(axes, panel, frame, labels, lines)
     for axes in places[len(figure.panels) :]:
         axes.set_axis_off()
     handles = {
@@ -76,18 +88,25 @@ def draw(figure: Figure) -> Canvas:
             handles.values(),
             handles.keys(),
             loc="outside lower center",
-            ncols=4,
+            ncols=_legend_columns(handles, canvas.get_figwidth()),
             fontsize=8,
             frameon=False,
         )
-    canvas.suptitle("\n".join([figure.title, *_what_is_drawn(figure)]), fontsize=10)
+    head = [figure.title, figure.note, *_what_is_drawn(figure, frames)]
+    canvas.suptitle("\n".join(filter(None, head)), fontsize=10)
     for axes, panel in zip(places, figure.panels, strict=False):
         if panel.labelled:
             _name_points(canvas, axes, panel, labels)
     return canvas
 
 
-def _what_is_drawn(figure: Figure) -> list[str]:
+def _legend_columns(names: Collection[str], width: float) -> int:
+    """As many as fit: a legend outside the axes is cut off where it is wider than the figure."""
+    widest = 0.6 + 0.065 * max(map(len, names), default=0)  # inches, at its size of letters
+    return max(1, min(4, int(width / widest)))
+
+
+def _what_is_drawn(figure: Figure, frames: Sequence[Frame | None]) -> list[str]:
     points = [p for panel in figure.panels for series in panel.series for p in series.points]
     words = []
     in_rows = any(panel.rows is not None for panel in figure.panels)
@@ -97,51 +116,49 @@ def _what_is_drawn(figure: Figure) -> list[str]:
     if any(point.interval for point in points):
         share = f"{100 * CONFIDENCE:g} %"
         words.append(f"{interval}: {share} Student-t intervals, cut at the frame")
-    levels = [level for panel in figure.panels for level in panel.levels]
-    if any(level.low != level.high for level in levels if not level.may_lie_outside):
+    if any(point.band for point in points):
+        words.append("shaded: mean ± standard deviation over seeds")
+    levels = [
+        level
+        for panel, frame in zip(figure.panels, frames, strict=True)
+        for level in panel.levels
+        if frame is not None and frame.holds(level)
+    ]
+    if any(level.low != level.high for level in levels):
         words.append("bands: range of references")
     return words
 
 
-def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
-    scale = 100 if panel.unit == "share" else 1
-    label = f"{panel.y_label} (%)" if panel.unit == "share" else panel.y_label
-    if panel.horizontal:
-        _bars(axes, panel, label, scale)
-        return
+def _panel(
+    axes: Axes, panel: Panel, frame: Frame, labels: Sequence[str], lines: Sequence[str]
+) -> None:
+    axes.set_xscale(panel.x_scale)
+    axes.set_yscale(panel.y_scale)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":  # plain numbers rather than 2 x 10^1
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.0, 0.5)))
+    scale = _scale(panel)
     has_seeds = any(point.seeds for series in panel.series for point in series.points)
     for index, series in enumerate(panel.series):
-        shift = has_seeds * _SHIFT * _width(panel) * (index - (len(panel.series) - 1) / 2)
+        shift = has_seeds * _SHIFT * (index - (len(panel.series) - 1) / 2)
         style = STYLES[labels.index(series.label) % len(STYLES)]
         if panel.error_axis:
             series = replace(series, points=[_as_percent(p) for p in series.points])
-        _series(axes, series, style, 0 if panel.labelled else shift, scale)
-    low, high = _limits(panel)
-    outside = [level for level in panel.levels if not low <= level.y <= high]
-    inside = [level for level in panel.levels if low <= level.y <= high]
-    for index, level in enumerate(inside):
-        _level(axes, level, LEVEL_STYLES[index % len(LEVEL_STYLES)], scale)
-    percent = " %" if panel.unit == "share" else ""
-    for level in outside:
-        where = "below" if level.y < low else "above"
-        axes.annotate(
-            f"{level.label}: {scale * level.y:.1f}{percent}, {where} this frame",
-            (0.995, 0.015 if where == "below" else 0.985),
-            xycoords="axes fraction",
-            ha="right",
-            va="bottom" if where == "below" else "top",
-            fontsize=8,
-            color="0.4",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-            zorder=5,
-        )
-    if outside:  # room for the words, which must not lie on the data
-        room = _MARGIN * (high - low)
-        low, high = low - room, high + room
-    axes.set_ylim(scale * low, scale * high)
+        _series(axes, panel, series, style, 0 if panel.labelled else shift)
+    for level in filter(frame.holds, panel.levels):
+        _level(axes, level, LEVEL_STYLES[lines.index(level.label) % len(LEVEL_STYLES)], scale)
+    below = [level for level in panel.levels if level.y < frame.low]
+    above = [level for level in panel.levels if level.y > frame.high]
+    frame = frame.with_lines(len(below), len(above))
+    for line, level in enumerate(below):
+        _say(axes, f"{_in_words(level, panel)}, below this frame", 0.015 + line * MARGIN, "bottom")
+    for line, level in enumerate(above):
+        _say(axes, f"{_in_words(level, panel)}, above this frame", 0.985 - line * MARGIN, "top")
+    axes.set_ylim(scale * frame.low, scale * frame.high)
     if panel.error_axis:
         _error_axis(axes, panel)
-    axes.set_ylabel(label)
+    axes.set_ylabel(_label(panel))
     axes.set_xlabel(f"{panel.x_label} (%)" if panel.error_axis else panel.x_label)
     if panel.categories is not None:
         axes.set_xticks(range(len(panel.categories)), panel.categories, fontsize=8)
@@ -149,17 +166,42 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     axes.grid(axis="y", alpha=0.25)
 
 
+def _say(axes: Axes, words: str, height: float, side: str) -> None:
+    axes.annotate(
+        words,
+        (0.995, height),
+        xycoords="axes fraction",
+        ha="right",
+        va=side,
+        fontsize=8,
+        color="0.4",
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        zorder=5,
+    )
+
+
+def _in_words(level: Level, panel: Panel) -> str:
+    low, high = (
+        f"{_scale(panel) * (level.y if end is None else end):.1f}"
+        for end in (level.low, level.high)
+    )
+    percent = " %" if panel.unit == "share" else ""
+    return f"{level.label}: {low if low == high else f'{low} to {high}'}{percent}"
+
+
 def _series(
-    axes: Axes, series: Series, style: tuple[str, str, object], shift: float, scale: float
+    axes: Axes, panel: Panel, series: Series, style: tuple[str, str, object], shift: float
 ) -> None:
     color, marker, line = style
-    for point in series.points:
+    scale = _scale(panel)
+    places = _places(panel, series, shift)
+    for place, point in zip(places, series.points, strict=True):
         if point.interval is not None:
             ends = [scale * end for end in point.interval]
-            axes.plot([point.x + shift] * 2, ends, color=color, lw=1, alpha=0.6, zorder=2)
+            axes.plot([place] * 2, ends, color=color, lw=1, alpha=0.6, zorder=2)
         if len(point.seeds) > 1:
             axes.plot(
-                [point.x + shift] * len(point.seeds),
+                [place] * len(point.seeds),
                 [scale * value for value in point.seeds],
                 marker,
                 color=color,
@@ -168,12 +210,24 @@ def _series(
                 markeredgewidth=0,
                 zorder=3,
             )
+    banded = [(place, p.band) for place, p in zip(places, series.points, strict=True) if p.band]
+    if banded:
+        axes.fill_between(
+            [place for place, _ in banded],
+            [scale * low for _, (low, _) in banded],
+            [scale * high for _, (_, high) in banded],
+            color=color,
+            alpha=0.15,
+            lw=0,
+            zorder=1,
+        )
     axes.plot(
-        [point.x + shift for point in series.points],
+        places,
         [scale * point.y for point in series.points],
         color=color,
         marker=marker,
         markersize=6,
+        markevery=max(1, -(-len(series.points) // _MOST_MARKERS)),
         ls=line if series.joined else "none",
         lw=1.6,
         label=series.label,
@@ -191,19 +245,19 @@ def _error_axis(axes: Axes, panel: Panel) -> None:
     low, high = min(errors), max(errors)
     if high > 8 * low:
         axes.set_xscale("log")
-        margin = (high / low) ** _MARGIN
+        margin = (high / low) ** MARGIN
         axes.set_xlim(high * margin, low / margin)
         ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= t <= high]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xticks([], minor=True)
     else:
-        margin = _MARGIN * ((high - low) or 1.0)
+        margin = MARGIN * ((high - low) or 1.0)
         axes.set_xlim(high + margin, low - margin)
 
 
 def _name_points(canvas: Canvas, axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     """Each series' name beside its last point."""
-    scale = 100 if panel.unit == "share" else 1
+    scale = _scale(panel)
     ends = [(series.label, series.points[-1]) for series in panel.series if series.points]
     points = [_as_percent(point) if panel.error_axis else point for _, point in ends]
     name_points(
@@ -222,37 +276,30 @@ def _level(axes: Axes, level: Level, style: tuple[int, tuple[int, ...]], scale: 
         axes.axhspan(scale * level.low, scale * level.high, color=color, alpha=0.07, lw=0)
 
 
-def _bars(axes: Axes, panel: Panel, label: str, scale: float) -> None:
+def _bars(axes: Axes, panel: Panel) -> None:
+    scale = _scale(panel)
     points = [point for series in panel.series for point in series.points]
     axes.barh([p.x for p in points], [scale * p.y for p in points], color=STYLES[0][0])
     axes.set_yticks(range(len(panel.categories or ())), panel.categories or (), fontsize=8)
-    axes.set_xlabel(label)
+    axes.set_xlabel(_label(panel))
     axes.grid(axis="x", alpha=0.25)
 
 
-def _limits(panel: Panel) -> tuple[float, float]:
-    """Room for every seed, for intervals a little beyond, and for levels that must be seen."""
-    points = [point for series in panel.series for point in series.points]
-    values = [value for point in points for value in (point.y, *point.seeds)]
-    for level in panel.levels:
-        if not level.may_lie_outside:
-            values += [v for v in (level.y, level.low, level.high) if v is not None]
-    low, high = min(values), max(values)
-    room = (high - low) or 0.02
-    ends = [end for point in points for end in point.interval or ()]
-    low = max(min([low, *ends]), low - _BEYOND * room)
-    high = min(max([high, *ends]), high + _BEYOND * room)
-    for level in panel.levels:
-        if level.may_lie_outside and max(high, level.y) - min(low, level.y) < 2 * (high - low):
-            low, high = min(low, level.y), max(high, level.y)
-    if panel.unit == "share":
-        low, high = max(low, 0.0), min(high, 1.0)
-    margin = _MARGIN * ((high - low) or room)
-    return low - margin, high + margin
-
-
-def _width(panel: Panel) -> float:
+def _places(panel: Panel, series: Series, shift: float) -> list[float]:
+    """Where a series' points stand, moved by a share of the panel's width."""
     if panel.categories is not None:
-        return float(len(panel.categories))
-    places = [point.x for series in panel.series for point in series.points]
-    return max(places) - min(places)
+        return [point.x + shift * len(panel.categories) for point in series.points]
+    every = [point.x for each in panel.series for point in each.points]
+    if panel.x_scale == "log":
+        factor = math.exp(shift * math.log(max(every) / min(every)))
+        return [point.x * factor for point in series.points]
+    return [point.x + shift * (max(every) - min(every)) for point in series.points]
+
+
+def _label(panel: Panel) -> str:
+    units = {"share": "%", "points": "points"}
+    return f"{panel.y_label} ({units[panel.unit]})" if panel.unit in units else panel.y_label
+
+
+def _scale(panel: Panel) -> float:
+    return 100 if panel.unit in SHARES else 1
