@@ -163,3 +163,9 @@ class Report:
     figures: Sequence[Figure] = ()
     texts: Sequence[str] = field(default=())
     """Sentences that stand below the tables."""
+
+    question: str = ""
+    """What the sweep asks, in one sentence; empty where nobody has worded it."""
+
+    answer: str = ""
+    """What the numbers say to it; empty for the plain words of `sweep.report.answer_of`."""

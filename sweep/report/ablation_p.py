@@ -22,6 +22,8 @@ def build(results: SweepResults) -> Report:
         title=results.plan.title,
         tables=[ArmTable.of(results).table()],
         figures=[_figure(results)],
+        question="On how many of the features should the sparsity loss act at a step (p), and with "
+        "which norm, for them to match attributes?",
     )
 
 

@@ -30,6 +30,7 @@ def build(results: SweepResults) -> Report:
         title=results.plan.title,
         tables=[ArmTable.of(results).table(), differences_table(results, pairs, COMPARED)],
         figures=[arms_figure(results, {title: COMPARED[title] for title in DRAWN})],
+        question="What do sparsity and the tree each add to the quantized network?",
     )
 
 

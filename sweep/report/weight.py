@@ -13,6 +13,7 @@ def build(results: SweepResults) -> Report:
     """The table, minival accuracy by weight, and the weight that the rule picks."""
     minival = spreads(results, metrics.final(metrics.MINIVAL_ACCURACY))
     texts = []
+    answer = ""
     means: dict[float, float] = {}
     for arm in results.plan.arms:
         ((field, weight),) = arm.overrides.items()
@@ -22,5 +23,12 @@ def build(results: SweepResults) -> Report:
     if means:
         best = max(means.values())
         chosen = max(weight for weight, mean in means.items() if mean >= best - TOLERANCE)
-        texts.append(f"The largest within {100 * TOLERANCE:g} point of the best: {chosen}.")
-    return Report(title=results.plan.title, tables=[ArmTable.of(results).table()], texts=texts)
+        answer = f"The largest within {100 * TOLERANCE:g} point of the best: {chosen}."
+        texts.append(answer)
+    return Report(
+        title=results.plan.title,
+        tables=[ArmTable.of(results).table()],
+        texts=texts,
+        question="How large can the weight be before it costs accuracy?",
+        answer=answer,
+    )
