@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.extractor._matches import AttributeMatch, attribute_matches, binarize, matched
 from core.extractor._pictures import PICTURE_SUFFIXES, load_picture
+from core.extractor._reasons import rule_text
 from core.extractor._trained import TrainedExtractor
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "binarize",
     "load_picture",
     "matched",
+    "rule_text",
 ]
 
 

@@ -1,5 +1,6 @@
 """Reports as data, made from MLflow alone, and the renderers that show and write them."""
 
+from sweep.report._answer import answer_of
 from sweep.report._measures import MEASURES, check_measures, show_measures
 from sweep.report._registry import REPORTS, Build, build_report
 from sweep.report._report import Column, Figure, Level, Panel, Point, Report, Series, Table
@@ -19,6 +20,7 @@ __all__ = [
     "Series",
     "Spread",
     "Table",
+    "answer_of",
     "build_report",
     "check_measures",
     "show_measures",

@@ -2,11 +2,16 @@
 
     python -m sweep.report ablation_p
     python -m sweep.report ablation_p pretraining --tracking-uri http://HOST:5000 --output reports
+    python -m sweep.report ablation_parts search --html report.html
 
 Every sweep of a name is read. Where several share one, differing in data or in what is fixed, they
 are listed, and the last to end takes the folder NAME, an earlier one NAME-ID. It takes seconds:
 nothing is trained and nothing in MLflow changes. A sweep without a report of its own in
 `sweep.report` gets the plain table.
+
+With --html, one page takes the place of the folders: a file that opens without a network, with each
+sweep's figures to zoom into, and its best run from inside: attributes, tree and rules with their
+pictures (docs/pages.md).
 """
 
 import argparse
@@ -69,11 +74,32 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="show these measures in the tables as well; without a name, all that there are",
     )
+    page = parser.add_argument_group("a page")
+    page.add_argument(
+        "--html", type=Path, metavar="FILE", help="write one page, and no tables and figures"
+    )
+    page.add_argument(
+        "--run",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="look into this trial's run, by its id in MLflow, and may be repeated (default: the "
+        "run of the highest minival accuracy of each sweep, or of the highest objective)",
+    )
+    page.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="where a packed data set lies, for its pictures, and may be repeated",
+    )
     return parser
 
 
 def _run(options: argparse.Namespace, console: Console) -> None:
     check_measures(options.measures)
+    if options.html is None and (options.run or options.data):
+        raise SweepError("--run and --data are for a page: give --html FILE as well.")
     output: Path = options.output.absolute()
     uri = options.tracking_uri or f"sqlite:///{output / 'mlflow.db'}"
     client, experiment_id = connect_to_read(uri)
@@ -81,12 +107,16 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     found = {
         name: read_sweeps(client, experiment_id, name) for name in dict.fromkeys(options.names)
     }
+    chosen = {name: _chosen(name, sweeps, options.sweep_id) for name, sweeps in found.items()}
+    if options.html is not None:
+        _write_page([results for sweeps in chosen.values() for results in sweeps], options, console)
+        return
     for name, sweeps in found.items():
         if len(sweeps) > 1:
             console.print(f"{len(sweeps)} sweeps are named {escape(name)}:")
             for results in sweeps:
                 console.print(escape(_description(results)))
-        for results in _chosen(name, sweeps, options.sweep_id):
+        for results in chosen[name]:
             is_newest = results is sweeps[0]
             folder = name if is_newest else f"{name}-{results.tags[metrics.TAG_SWEEP_ID]}"
             present(
@@ -97,6 +127,32 @@ def _run(options: argparse.Namespace, console: Console) -> None:
                 to_mlflow=False,
                 measures=options.measures,
             )
+
+
+def _write_page(
+    sweeps: Sequence[SweepResults], options: argparse.Namespace, console: Console
+) -> None:
+    # Imported here: torch and plotly take seconds, and tables need neither.
+    from sweep.report.html import check_runs, sweep_view, write_page
+
+    check_runs(sweeps, options.run)
+    places = dict(_place(text) for text in options.data)
+    views = [
+        sweep_view(results, run_ids=options.run, places=places, measures=options.measures)
+        for results in sweeps
+    ]
+    for view in views:
+        for notice in [notice for run in view.runs for notice in run.notices]:
+            console.print(f"[yellow]warning:[/yellow] {escape(notice)}")
+    size = write_page(views, options.html)
+    console.print(f"Written: {options.html} ({size / 1e6:.1f} MB)")
+
+
+def _place(text: str) -> tuple[str, str]:
+    name, sign, path = text.partition("=")
+    if not sign or not path:
+        raise SweepError(f"--data takes NAME=PATH, such as cub=packed/cub, but got {text!r}.")
+    return name, path
 
 
 def _chosen(name: str, sweeps: list[SweepResults], sweep_id: str | None) -> list[SweepResults]:

@@ -19,6 +19,9 @@ of two; "arm" is an arm's name, which people are shown in short and files hold i
 SHARES = ("share", "points")
 """Shown times 100."""
 
+UNITS = {"share": "%", "points": "points"}
+"""Words for a person; other units are in a label's own words."""
+
 Direction = Literal["higher", "lower"]
 """Which way is better."""
 
@@ -191,3 +194,9 @@ class Report:
     figures: Sequence[Figure] = ()
     texts: Sequence[str] = field(default=())
     """Sentences that stand below the tables."""
+
+    question: str = ""
+    """What the sweep asks, in one sentence; empty where nobody has worded it."""
+
+    answer: str = ""
+    """What the numbers say to it; empty for the plain words of `sweep.report.answer_of`."""

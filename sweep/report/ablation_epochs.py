@@ -41,6 +41,7 @@ def build(results: SweepResults) -> Report:
         ],
         figures=_figures(results, curves),
         texts=[printed_note(results, "Fig. 3"), *_claim(trends, fidelity)],
+        question="Does fidelity rise from epoch to epoch?",
     )
 
 

@@ -38,6 +38,7 @@ def build(results: SweepResults) -> Report:
             if (figure := _figure(results, by_field, title, key)) is not None
         ],
         texts=[text for field in by_field for text in _in_words(results, field, by_field[field])],
+        question="How far may each weight of the losses be moved, the others fixed?",
     )
 
 

@@ -43,6 +43,8 @@ def build(results: SweepResults) -> Report:
             *_weights(results, curves),
             *_readings(results, curves),
         ],
+        question="On how many of the features should the sparsity loss act at a step (p), and with "
+        "which norm, for them to match attributes?",
     )
 
 

@@ -34,6 +34,7 @@ def build(results: SweepResults) -> Report:
             differences_table(results, pairs, COMPARED),
         ],
         figures=[arms_figure(results, {title: COMPARED[title] for title in DRAWN})],
+        question="What do sparsity and the tree each add to the quantized network?",
     )
 
 

@@ -61,6 +61,8 @@ def build(results: SweepResults) -> Report:
             *_between_methods(results, arms),
             *_between_sizes(results, arms),
         ],
+        question="Does the method match attributes better than the quantized network at every "
+        "number of features and bits?",
     )
 
 

@@ -38,6 +38,7 @@ def build(results: SweepResults) -> Report:
         tables=[ArmTable.of(results).table(), differences_table(results, pairs, COMPARED)],
         figures=[arms_figure(results, {title: COMPARED[title] for title in DRAWN})],
         texts=texts,
+        question="Do first weights from elsewhere serve better than random ones?",
     )
 
 

@@ -21,8 +21,18 @@ from sweep.report._report import (
 )
 from sweep.tracking import metrics
 from sweep.tracking.names import short_field
-from sweep.tracking.objectives import SPACE_FILE, Objective, objectives_of, space_from_json
+from sweep.tracking.objectives import (
+    SPACE_FILE,
+    Direction,
+    Objective,
+    objectives_of,
+    space_from_json,
+)
 from sweep.tracking.results import FinishedTrial, SweepResults
+
+QUESTION = "Which setting is best, and which of the searched values matter?"
+IMPORTANCE = "importance"
+"""Name of the figure that holds them."""
 
 SHOWN = 10
 LEAST_FOR_IMPORTANCE = 4
@@ -31,7 +41,7 @@ FEW_FOR_IMPORTANCE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Tried:
+class Tried:
     """A point, over all its seeds."""
 
     point: Mapping[str, Any]
@@ -44,15 +54,19 @@ class _Tried:
     config_hash: str
     """Of the first seed."""
 
+    trials: Sequence[FinishedTrial]
+    """One a seed."""
+
 
 def build(results: SweepResults) -> Report:
     """The best trials, the history of each objective, and the importances of what was searched."""
     title = results.plan.title
     objectives = objectives_of(results.tags.get(metrics.TAG_OBJECTIVE, "minival-accuracy"))
     space = space_from_json(results.document(SPACE_FILE))
-    tried = _tried(results, space, objectives)
+    tried = tried_points(results, space, objectives)
     if not tried:
-        return Report(title=title, texts=["No trial of the search is complete yet."])
+        nothing = "No trial of the search is complete yet."
+        return Report(title=title, texts=[nothing], question=QUESTION, answer=nothing)
     figures = [_history(tried, objectives, title)]
     texts = []
     if len(objectives) > 1:
@@ -75,20 +89,40 @@ def build(results: SweepResults) -> Report:
     if any(objective.reads_attributes for objective in objectives):
         texts.append("The objective read test attributes: for analysis alone, no result.")
     return Report(
-        title=title, tables=[_trials(tried, space, objectives, title)], figures=figures, texts=texts
+        title=title,
+        tables=[_trials(tried, space, objectives, title)],
+        figures=figures,
+        texts=texts,
+        question=QUESTION,
+        answer=" ".join(
+            _answer(tried, index, objective) for index, objective in enumerate(objectives)
+        ),
     )
 
 
-def _tried(
+def _answer(tried: Sequence[Tried], index: int, objective: Objective) -> str:
+    values = [one.values[index] for one in tried]
+    better, word = (max, "highest") if objective.direction == "maximize" else (min, "lowest")
+    best, name = better(values), objective.name.replace("-", " ")
+    first = f"the first has {_shown(values[0], objective)}"
+    if best == values[0]:
+        return f"None of {len(values)} trials is better in {name} than the first: {first}."
+    return (
+        f"Trial {values.index(best)} of {len(values)} has the {word} {name}, "
+        f"{_shown(best, objective)}; {first}."
+    )
+
+
+def tried_points(
     results: SweepResults, space: Mapping[str, BaseDistribution], objectives: Sequence[Objective]
-) -> list[_Tried]:
-    """The points with all numbers, as they started."""
+) -> list[Tried]:
+    """The points with all objectives' numbers, as they started."""
     by_point: dict[tuple[tuple[str, Any], ...], list[FinishedTrial]] = {}
     for trial in results.trials:
         if all(objective.key in trial.final for objective in objectives):
             by_point.setdefault(tuple(_searched(trial, space).items()), []).append(trial)
     return [
-        _Tried(
+        Tried(
             point=dict(point),
             values=tuple(
                 sum(trial.final[objective.key] for trial in trials) / len(trials)
@@ -96,19 +130,20 @@ def _tried(
             ),
             num_seeds=len(trials),
             config_hash=trials[0].config_hash,
+            trials=trials,
         )
         for point, trials in by_point.items()
     ]
 
 
-def _pareto_front(tried: Sequence[_Tried], objectives: Sequence[Objective]) -> list[_Tried]:
+def _pareto_front(tried: Sequence[Tried], objectives: Sequence[Objective]) -> list[Tried]:
     """Those than which none is at least as good in all objectives and better in one."""
     signs = [1 if objective.direction == "maximize" else -1 for objective in objectives]
 
-    def scores(one: _Tried) -> list[float]:
+    def scores(one: Tried) -> list[float]:
         return [sign * value for sign, value in zip(signs, one.values, strict=True)]
 
-    def dominates(one: _Tried, other: _Tried) -> bool:
+    def dominates(one: Tried, other: Tried) -> bool:
         pairs = list(zip(scores(one), scores(other), strict=True))
         return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
 
@@ -116,7 +151,7 @@ def _pareto_front(tried: Sequence[_Tried], objectives: Sequence[Objective]) -> l
 
 
 def _trials(
-    tried: Sequence[_Tried],
+    tried: Sequence[Tried],
     space: Mapping[str, BaseDistribution],
     objectives: Sequence[Objective],
     title: str,
@@ -166,7 +201,7 @@ def _objective_column(objective: Objective) -> Column:
     )
 
 
-def _history(tried: Sequence[_Tried], objectives: Sequence[Objective], title: str) -> Figure:
+def _history(tried: Sequence[Tried], objectives: Sequence[Objective], title: str) -> Figure:
     panels, words = [], []
     for index, objective in enumerate(objectives):
         values = [one.values[index] for one in tried]
@@ -198,7 +233,7 @@ def _history(tried: Sequence[_Tried], objectives: Sequence[Objective], title: st
     return Figure(name="history", title=title, panels=panels, alternative="; ".join(words) + ".")
 
 
-def _front(tried: Sequence[_Tried], objectives: Sequence[Objective], title: str) -> Figure:
+def _front(tried: Sequence[Tried], objectives: Sequence[Objective], title: str) -> Figure:
     """The first objective against each other one."""
     front = _pareto_front(tried, objectives)
     of_front = {id(one) for one in front}
@@ -237,20 +272,12 @@ def _shown(value: float, objective: Objective) -> str:
 
 
 def _importance(
-    tried: Sequence[_Tried],
+    tried: Sequence[Tried],
     space: Mapping[str, BaseDistribution],
     objective: Objective,
     title: str,
 ) -> Figure:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for a study in memory
-    study = optuna.create_study(direction=objective.direction)
-    for one in tried:
-        kinds = {name: space[name] for name in one.point}
-        study.add_trial(
-            optuna.trial.create_trial(
-                params=dict(one.point), distributions=kinds, value=one.values[0]
-            )
-        )
+    study = study_of([(one, one.values[:1]) for one in tried], space, [objective.direction])
     # The evaluator's forest is drawn at random: the same trials must give the same report.
     # Imported here: scikit-learn takes a second, and a command's help needs no importances.
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
@@ -261,7 +288,7 @@ def _importance(
     few = " only: mostly noise" if len(tried) < FEW_FOR_IMPORTANCE else ""
     words = ", ".join(f"{name} {100 * share:.0f} %" for name, share in reversed(ordered))
     return Figure(
-        name="importance",
+        name=IMPORTANCE,
         title=f"{title}\nshare of the objective's variance, from {len(tried)} trials{few}",
         panels=[
             Panel(
@@ -279,6 +306,24 @@ def _importance(
         ],
         alternative=f"Share of the objective's variance: {words}.",
     )
+
+
+def study_of(
+    values: Sequence[tuple[Tried, Sequence[float]]],
+    space: Mapping[str, BaseDistribution],
+    directions: Sequence[Direction],
+) -> optuna.Study:
+    """Points with a value for each direction, as a study in memory."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for a study in memory
+    study = optuna.create_study(directions=list(directions))
+    for one, found in values:
+        kinds = {name: space[name] for name in one.point}
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=dict(one.point), distributions=kinds, values=list(found)
+            )
+        )
+    return study
 
 
 def _searched(trial: FinishedTrial, space: Mapping[str, BaseDistribution]) -> dict[str, Any]:

@@ -86,7 +86,12 @@ def build(results: SweepResults) -> Report:
             tables.append(_differences(results, dataset, rows))
         figures += _accuracy_against_fidelity(results, dataset, rows)
         figures += _intervals(results, dataset, rows)
-    return Report(title=results.plan.title, tables=tables, figures=figures)
+    return Report(
+        title=results.plan.title,
+        tables=tables,
+        figures=figures,
+        question="Which method's features match attributes that none was shown, at what accuracy?",
+    )
 
 
 def _table(results: SweepResults, dataset: str, rows: Mapping[str, Arm]) -> Table:

@@ -2,11 +2,18 @@
 
 import hashlib
 import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.cluster.files import ROOT
+
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+CITATION = ROOT / "CITATION.cff"
 
 APACHE_2_SHA256 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 
@@ -25,3 +32,32 @@ def test_pre_commit_runs_what_make_lint_runs() -> None:
 def test_the_license_is_the_plain_apache_text() -> None:
     content = (ROOT / "LICENSE").read_bytes()
     assert hashlib.sha256(content).hexdigest() == APACHE_2_SHA256
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [(WORKFLOW, "vendor.github-workflows"), (CITATION, "vendor.citation-file-format")],
+    ids=["workflow", "citation"],
+)
+def test_what_github_reads_is_as_its_schema_says(path: Path, schema: str) -> None:
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, path)
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_workflow_runs_what_must_pass_and_may_write_nothing() -> None:
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    (job,) = workflow["jobs"].values()
+    assert [step.get("run") for step in job["steps"]][-1] == ".ci/run"
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_the_paper_is_cited_by_its_three_titles() -> None:
+    citation = yaml.safe_load(CITATION.read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    cited = [citation["preferred-citation"], *citation["references"]]
+    assert len({paper["title"] for paper in cited}) == 3
+    for paper in cited:
+        names = [author["family-names"] for author in paper["authors"]]
+        assert names == ["Ali", "Galanti", "Zheltonozhskiy", "Baskin", "Wolf"]

@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogFormatter
 
-from sweep.report._report import SHARES, Figure, Level, Panel, Point, Series
+from sweep.report._frame import MARGIN, Frame
+from sweep.report._report import SHARES, UNITS, Figure, Level, Panel, Point, Series
 from sweep.report._spread import CONFIDENCE
-from sweep.report.render._frame import MARGIN, Frame
 from sweep.report.render._labels import name_points
 from sweep.report.render._rows import HEIGHT, draw_rows
 from sweep.report.render._styles import LEVEL_STYLES, STYLES
@@ -297,8 +297,7 @@ def _places(panel: Panel, series: Series, shift: float) -> list[float]:
 
 
 def _label(panel: Panel) -> str:
-    units = {"share": "%", "points": "points"}
-    return f"{panel.y_label} ({units[panel.unit]})" if panel.unit in units else panel.y_label
+    return f"{panel.y_label} ({UNITS[panel.unit]})" if panel.unit in UNITS else panel.y_label
 
 
 def _scale(panel: Panel) -> float:

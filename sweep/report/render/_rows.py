@@ -2,7 +2,7 @@
 
 from matplotlib.axes import Axes
 
-from sweep.report._report import Level, Panel
+from sweep.report._report import SHARES, UNITS, Level, Panel
 from sweep.report.render._styles import LEVEL_STYLES, STYLES
 
 HEIGHT = 0.21
@@ -12,7 +12,7 @@ HEIGHT = 0.21
 def draw_rows(axes: Axes, panel: Panel, *, is_first: bool) -> None:
     """Draw a panel that has `rows`; the first of those beside one another names them."""
     rows = panel.rows or ()
-    scale = 100 if panel.unit == "share" else 1
+    scale = 100 if panel.unit in SHARES else 1
     color, marker, _ = STYLES[0]
     points = [point for series in panel.series for point in series.points]
     for point in points:
@@ -47,7 +47,9 @@ def draw_rows(axes: Axes, panel: Panel, *, is_first: bool) -> None:
     axes.set_xlim(scale * low, scale * high)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), rows if is_first else [""] * len(rows), fontsize=8)
-    axes.set_xlabel(f"{panel.y_label} (%)" if panel.unit == "share" else panel.y_label)
+    axes.set_xlabel(
+        f"{panel.y_label} ({unit})" if (unit := UNITS.get(panel.unit)) else panel.y_label
+    )
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="both", alpha=0.2)
 
