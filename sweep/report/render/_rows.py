@@ -47,9 +47,8 @@ def draw_rows(axes: Axes, panel: Panel, *, is_first: bool) -> None:
     axes.set_xlim(scale * low, scale * high)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), rows if is_first else [""] * len(rows), fontsize=8)
-    axes.set_xlabel(
-        f"{panel.y_label} ({unit})" if (unit := UNITS.get(panel.unit)) else panel.y_label
-    )
+    unit = UNITS.get(panel.unit)
+    axes.set_xlabel(f"{panel.y_label} ({unit})" if unit else panel.y_label)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="both", alpha=0.2)
 
