@@ -69,7 +69,13 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     # Imported here, with torch, Ray and MLflow: help and a wrong flag are answered without them.
     from core.backbones import pin_weights
     from sweep.engine.runner import check_configs
-    from sweep.engine.study import Search, open_storage, open_study, run_search
+    from sweep.engine.study import (
+        Search,
+        check_objective,
+        open_storage,
+        open_study,
+        run_search,
+    )
     from sweep.report.present import present
 
     base = pin_weights(base_config(options, console))
@@ -82,6 +88,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         console.print(f"{options.num_trials} trials; first: {dict(PAPER_DEFAULTS)}")
         return EXIT_OK
     fingerprints = Fingerprints(run_options.data)
+    check_objective(options.objective, run_options.data.load(base))
     fixed = {key: value for key, value in base.identity().items() if key not in SPACE}
     fixed["objective"] = options.objective
     search = Search(

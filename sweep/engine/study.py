@@ -16,6 +16,7 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.config import TrainConfig
+from core.data import Dataset
 from sweep.engine.data import Fingerprints
 from sweep.engine.drive import drive
 from sweep.engine.options import RunOptions
@@ -54,6 +55,20 @@ class Search:
     @property
     def metric(self) -> str:
         return OBJECTIVES[self.objective]
+
+
+def check_objective(objective: str, dataset: Dataset) -> None:
+    """Refuse an objective that the data has no numbers for.
+
+    Raises
+    ------
+    SweepError
+    """
+    if OBJECTIVES[objective] == metrics.FIDELITY_SCORE and not dataset.attribute_names:
+        raise SweepError(
+            f"--objective {objective} needs attributes, but {dataset.name!r} has none: take "
+            "minival-accuracy."
+        )
 
 
 def open_storage(url: str) -> BaseStorage:

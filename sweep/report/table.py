@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sweep.report._report import Cell, Column, Report, Table
 from sweep.report._spread import Spread
+from sweep.report._words import NO_FIDELITY
 from sweep.tracking import metrics
 from sweep.tracking.results import SweepResults
 
@@ -40,6 +41,9 @@ class ArmTable:
     spreads: Mapping[str, Mapping[str, Spread]]
     """Column title to arm to spread; an arm without such a number is absent."""
 
+    has_levels: bool
+    """Whether some trial has levels, which attributes could be compared with."""
+
     @classmethod
     def of(cls, results: SweepResults) -> "ArmTable":
         arms = [arm.name for arm in results.plan.arms]
@@ -51,6 +55,7 @@ class ArmTable:
             spreads={
                 title: found for title, key in COLUMNS.items() if (found := spreads(results, key))
             },
+            has_levels=bool(spreads(results, metrics.final(metrics.ZERO_SHARE))),
         )
 
     def table(self) -> Table:
@@ -86,7 +91,7 @@ class ArmTable:
     def _floor(self) -> str:
         means = [100 * spread.mean for spread in self.spreads.get("floor", {}).values()]
         if not means:
-            return ""
+            return NO_FIDELITY if self.has_levels else ""
         low, high = f"{min(means):.1f}", f"{max(means):.1f}"
         shown = low if low == high else f"{low} to {high}"
         return f"fidelity's floor, what constant features score: {shown}"

@@ -7,7 +7,7 @@ from sweep.report._pairs import differences_table
 from sweep.report._published import published
 from sweep.report._report import Cell, Column, Figure, Panel, Point, Report, Series, Table
 from sweep.report._spread import Spread
-from sweep.report._words import means_in_words
+from sweep.report._words import NO_FIDELITY, means_in_words
 from sweep.report.table import spreads
 from sweep.tracking import metrics
 from sweep.tracking.plan import Arm
@@ -102,6 +102,8 @@ def _table(results: SweepResults, dataset: str, rows: Mapping[str, Arm]) -> Tabl
 
 
 def _note(kept: Mapping[str, Mapping[str, Spread]]) -> str:
+    if "fidelity" not in kept and "zero levels" in kept:
+        return NO_FIDELITY
     if "held-out gain" not in kept:
         return ""
     return (

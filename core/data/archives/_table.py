@@ -62,9 +62,14 @@ class Archive:
     """Test split. The others are the training part, from which minival is cut when loading."""
 
     attributes_NA: npt.NDArray[np.bool_]
-    """Which semantic attributes hold. Per class in AwA2: rows of a class are then equal."""
+    """Which semantic attributes hold. Per class in AwA2: rows of a class are then equal. Without
+    columns where there are none."""
 
     attributes_per_class: bool
+    groups_N: npt.NDArray[np.int64] | None = None
+    """Rows of one group show nearly the same, and stay on one side of every cut. None where the
+    rows of one image are a group, and no others are."""
+
     checks: tuple[Check, ...] = ()
     """Published counts beside those found, differences included."""
 
@@ -80,6 +85,8 @@ class Archive:
         }
         if self.boxes_N4 is not None:
             lengths["boxes_N4"] = len(self.boxes_N4)
+        if self.groups_N is not None:
+            lengths["groups_N"] = len(self.groups_N)
         if len(set(lengths.values())) != 1:
             counts = ", ".join(f"{name} has {length}" for name, length in lengths.items())
             raise DataError(f"An archive's columns must have one row per object, but {counts}.")
