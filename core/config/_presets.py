@@ -5,6 +5,7 @@ its weights of tree and sparsity, where they are not the paper's, were chosen on
 alone (`sweep.tree_weight`, `sweep.sparsity_weight`).
 """
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -59,6 +60,37 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "ayahoo": MappingProxyType({**_PMG, "max_depth": 4}),
     }
 )
+
+_SMALLEST_SIDE, _LARGEST_SIDE = 8, 64
+"""Pixels that the small conv net is made for."""
+
+
+def own_preset(*, num_classes: int, side: int) -> Mapping[str, Any]:
+    """What to start from on a data set of one's own: field_guide's preset at its size and depth.
+
+    Parameters
+    ----------
+    num_classes
+        The tree is as deep as a leaf for each takes.
+    side
+        Pixels of the shorter side of most of its images. They are brought to this, to at most 64,
+        and cut to their square centre.
+
+    Examples
+    --------
+    >>> preset = own_preset(num_classes=12, side=500)
+    >>> preset["resize_size"], preset["max_depth"]
+    (64, 4)
+    """
+    size = min(max(side, _SMALLEST_SIDE), _LARGEST_SIDE)
+    return MappingProxyType(
+        {
+            **PRESETS["field_guide"],
+            "resize_size": size,
+            "crop_size": size,
+            "max_depth": max(1, math.ceil(math.log2(max(num_classes, 1)))),
+        }
+    )
 
 
 def preset_config(dataset: str) -> TrainConfig:

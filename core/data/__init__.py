@@ -9,6 +9,8 @@ from core.data.registry import (
     PACKED_DATASETS,
     check_dataset,
     counterfactual_pairs,
+    dataset_name,
+    dataset_preset,
     load_dataset,
 )
 from core.data.types import Dataset, Split
@@ -24,6 +26,8 @@ __all__ = [
     "Split",
     "check_dataset",
     "counterfactual_pairs",
+    "dataset_name",
+    "dataset_preset",
     "load_dataset",
     "load_digits",
     "load_field_guide",

@@ -10,9 +10,10 @@ import numpy as np
 
 from core.cache import default_cache_dir
 from core.config import ImageOptions
+from core.data.archives import ARCHIVES
 from core.data.decoding import DecodePool, Decoder
 from core.data.images import Rows
-from core.data.packed import Manifest, attributes_of, localize, open_table
+from core.data.packed import Manifest, attributes_of, localize, open_table, read_columns
 from core.data.packed._pictures import PackedPictures
 from core.data.packed._source import PackedImages
 from core.data.splits import require_seed, stratified_group_holdout
@@ -34,7 +35,7 @@ def load_packed(
 ) -> Dataset:
     """Memory-map a packed dataset; see `core.data.load_dataset` for the arguments and errors."""
     require_seed("split_seed", split_seed)
-    manifest = _manifest(name, data)
+    manifest = manifest_of(data, name)
     if manifest.shorter_side is not None and (images.resize_size or 0) > manifest.shorter_side:
         raise ConfigError(
             f"`resize_size` must be at most {manifest.shorter_side}, the size that {str(data)!r} "
@@ -92,23 +93,39 @@ def _check_attributes(dataset: Dataset, data: str | PathLike[str]) -> None:
             )
 
 
-def _manifest(name: str, data: str | PathLike[str]) -> Manifest:
+def manifest_of(data: str | PathLike[str], name: str | None = None) -> Manifest:
+    """Read a packed dataset's manifest; one of another name than asked for is refused.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `Manifest.read`, with what to do about a folder that is no packed dataset.
+    """
     shown = str(data)
     if "://" not in shown:
+        asked = "packed dataset" if name is None else f"packed dataset {name!r}"
         if not Path(data).is_dir():
             raise DataError(
-                f"`data` must be the folder, or s3:// or gs:// URI, of the packed dataset "
-                f"{name!r}, but {shown!r} is no folder."
+                f"`data` must be the folder, or s3:// or gs:// URI, of the {asked}, but {shown!r} "
+                "is no folder."
             )
         if not (Path(data) / "manifest.json").is_file():
+            reader = name if name in ARCHIVES else "folder"
             raise DataError(
-                f"{shown!r} has no manifest.json, so it is no packed dataset. If it is the archive "
-                f"as it unpacks, run `python -m core.data.pack {name} --root {shown} --output "
-                "PATH`, and give PATH; if packing was interrupted, run the same command again."
+                f"{shown!r} has no manifest.json, so it is no packed dataset. If it is what one is "
+                f"made of, run `python -m core.data.pack {reader} --root {shown} --output PATH`, "
+                "and give PATH; if packing was interrupted, run the same command again."
             )
     manifest = Manifest.read(data)
-    if manifest.name != name:
+    if name is not None and manifest.name != name:
         raise DataError(
             f"{shown!r} must hold the packed dataset {name!r}, but holds {manifest.name!r}."
         )
     return manifest
+
+
+def median_side(data: str | PathLike[str]) -> int:
+    """Median over the images of the shorter side, in pixels."""
+    table = read_columns(data, ["height", "width"])
+    sides_N = np.minimum(table["height"].to_numpy(), table["width"].to_numpy())
+    return int(np.median(sides_N))
