@@ -259,7 +259,9 @@ def test_odd_modes_and_orientation(tmp_path: Path) -> None:
     assert np.array_equal(load_picture(tmp_path / "deep.png", (1, 16, 16)), expected)
     palette = Image.fromarray(np.uint8(expected[0])).convert("P")
     palette.save(tmp_path / "palette.png", transparency=bytes(range(256)))
-    assert np.array_equal(load_picture(tmp_path / "palette.png", (1, 16, 16)), expected)
+    found = load_picture(tmp_path / "palette.png", (1, 16, 16))
+    on_white = 255 - expected * (255 - expected) / 255
+    assert np.abs(found - on_white).max() <= 1, "as packing does it"
     turned = Image.Exif()
     turned[0x0112] = 3  # the camera was upside down
     Image.fromarray(np.uint8(expected[0])).save(tmp_path / "turned.png", exif=turned)

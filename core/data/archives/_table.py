@@ -3,9 +3,10 @@
 Shape letters: N objects, A attributes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,13 @@ class Check(NamedTuple):
         return self.published == self.found
 
 
+class Contents(Protocol):
+    """Image files that lie inside other files."""
+
+    def read(self, rows: Sequence[int]) -> list[bytes]:
+        """The bytes of some rows' images; no bytes where there is no image."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Archive:
     """The common table that every reader gives. One row is one object: a labelled image or crop.
@@ -37,7 +45,7 @@ class Archive:
     """
 
     name: str
-    """"cub", "awa2", "apascal" or "ayahoo"."""
+    """"cub", "awa2", "apascal", "ayahoo", or that of a data set of one's own."""
 
     root: Path
     """Folder that `files` are relative to."""
@@ -66,6 +74,9 @@ class Archive:
     columns where there are none."""
 
     attributes_per_class: bool
+    contents: Contents | None = None
+    """Gives the image files' bytes where they do not lie as files below `root`."""
+
     groups_N: npt.NDArray[np.int64] | None = None
     """Rows of one group show nearly the same, and stay on one side of every cut. None where the
     rows of one image are a group, and no others are."""

@@ -45,8 +45,12 @@ class ArchiveRows:
         )
 
     def tasks(self, rows: range) -> list[ImageTask]:
-        root, files = self._archive.root, self._archive.files
-        return [ImageTask(str(root / files[row]), self._box(row)) for row in rows]
+        root, files, contents = self._archive.root, self._archive.files, self._archive.contents
+        given = [None] * len(rows) if contents is None else contents.read(rows)
+        return [
+            ImageTask(str(root / files[row]), self._box(row), content)
+            for row, content in zip(rows, given, strict=True)
+        ]
 
     def batch(self, rows: list[int], images: list[StoredImage]) -> pa.RecordBatch:
         """Columns of some rows, whose images are given."""
