@@ -3,9 +3,10 @@
 The rule. A picture is made upright, put on white and reduced to a thumbnail of 16 x 16 pixels in
 colour, and to a hash of 63 bits: which of the lowest 8 x 8 coefficients of its cosine transform
 (32 x 32 pixels, grey, without the mean) are above their median. Two pictures are near duplicates if
-their hashes differ in at most 10 bits; if their thumbnails, each without its mean, differ by at
-most 0.3 of the larger contrast (root mean squares); and if the means differ by at most 25 of 255.
-Near duplicates of near duplicates are of one group.
+their hashes differ in at most 10 bits, or both have a contrast below 12 of 255, where a hash is
+noise; if their thumbnails, each without its mean, differ by at most 0.3 of the larger contrast, or
+by 2 (root mean squares); and if the means differ by at most 25. Near duplicates of near duplicates
+are of one group.
 
 What it finds and misses was measured on tiles of photographs and on letters: see
 ``docs/own_pictures.md``. A copy that is mirrored, turned, grey or cut by more than a twentieth is
@@ -26,6 +27,7 @@ from PIL import Image
 from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import cdist
 
 from core.data.pictures import DAMAGED, on_white, turn_upright
 
@@ -37,6 +39,9 @@ MOST_DIFFERENCE = 0.3
 MOST_SHIFT = 25.0
 _NOISE = 2.0
 """A difference that small (of 255) is none, whatever the contrast."""
+
+_FLAT = 12.0
+"""Contrast below which a picture's hash is noise."""
 
 _ROWS_AT_ONCE = 512
 
@@ -114,18 +119,40 @@ def _sketch(content: bytes) -> Sketch:
 
 
 def _pairs(sketches: Sequence[Sketch | None]) -> Iterator[tuple[int, int]]:
-    """Places of near duplicates, each pair once."""
+    """Places of near duplicates."""
     known = [(place, found) for place, found in enumerate(sketches) if found is not None]
-    hashes_P = np.array([found.bits for _, found in known], dtype=np.uint64)
-    for start in range(0, len(known), _ROWS_AT_ONCE):
+    flat = [(place, found) for place, found in known if _contrast(found.thumbnail) < _FLAT]
+    for some, candidates in (
+        (known, _of_like_hash([found.bits for _, found in known])),
+        (flat, _of_like_pixels([found.thumbnail for _, found in flat])),
+    ):
+        for first, second in candidates:
+            (place, one), (other_place, other) = some[first], some[second]
+            if _alike(one.thumbnail, other.thumbnail):
+                yield place, other_place
+
+
+def _of_like_hash(hashes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    hashes_P = np.array(hashes, dtype=np.uint64)
+    for start in range(0, len(hashes_P), _ROWS_AT_ONCE):
         some = hashes_P[start : start + _ROWS_AT_ONCE]
         differing = np.bitwise_count(some[:, None] ^ hashes_P[None, start:])
         for first, second in np.argwhere(differing <= MOST_BITS).tolist():
             if first < second:
-                place, one = known[start + first]
-                other_place, other = known[start + second]
-                if _alike(one.thumbnail, other.thumbnail):
-                    yield place, other_place
+                yield start + first, start + second
+
+
+def _of_like_pixels(thumbnails: Sequence[npt.NDArray[np.uint8]]) -> Iterator[tuple[int, int]]:
+    if not thumbnails:
+        return
+    flat_PX = np.stack(thumbnails).reshape(len(thumbnails), -1, 3).astype(np.float64)
+    flat_PX = (flat_PX - flat_PX.mean(axis=1, keepdims=True)).reshape(len(thumbnails), -1)
+    nearest = max(MOST_DIFFERENCE * _FLAT, _NOISE) * np.sqrt(flat_PX.shape[1])
+    for start in range(0, len(flat_PX), _ROWS_AT_ONCE):
+        distances = cdist(flat_PX[start : start + _ROWS_AT_ONCE], flat_PX[start:])
+        for first, second in np.argwhere(distances <= nearest).tolist():
+            if first < second:
+                yield start + first, start + second
 
 
 def _alike(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> bool:
@@ -136,6 +163,10 @@ def _alike(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> bool:
     one, other = one - mean, other - other_mean
     contrast = max(_root_mean_square(one), _root_mean_square(other))
     return _root_mean_square(one - other) <= max(MOST_DIFFERENCE * contrast, _NOISE)
+
+
+def _contrast(thumbnail: npt.NDArray[np.uint8]) -> float:
+    return _root_mean_square(thumbnail - thumbnail.mean(axis=(0, 1)))
 
 
 def _root_mean_square(values: npt.NDArray[np.float64]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.archives._table import Archive
-from core.data.archives.files import Layout, StrPath, first_names
+from core.data.archives.files import StrPath, first_names
 from core.data.archives.own._build import Found, Options, build_archive
 from core.data.archives.own._names import part_of
 from core.data.naming import as_written
@@ -15,14 +15,11 @@ from core.errors import DataError
 
 __all__ = ["read_folder"]
 
-_LAYOUT = Layout(
-    "A folder of pictures",
-    """\
-  PICTURES/
-    heron/*.jpg  kingfisher/*.png  and a folder for each other class
-  or, where the split is given, PICTURES/train/heron/*.jpg  PICTURES/test/heron/*.jpg  and so on,
-  perhaps with PICTURES/val/""",
-)
+_LAYOUT = """\
+Class folders look like this:
+  PICTURES/heron/*.jpg  PICTURES/kingfisher/*.png  and a folder for each other class
+or, where the split is given, perhaps with val/ beside:
+  PICTURES/train/heron/*.jpg  PICTURES/test/heron/*.jpg  and so on"""
 
 
 def read_folder(
@@ -88,13 +85,13 @@ def read_folder(
     )
     folder = Path(os.path.abspath(root))
     if not folder.is_dir():
-        raise _LAYOUT.error(f"`root` must be a folder, but {str(folder)!r} is none.")
+        raise DataError(f"`root` must be a folder, but {str(folder)!r} is none. {_LAYOUT}")
     odd = _Odd()
     rows = list(_rows(folder, odd))
     if not rows:
-        raise _LAYOUT.error(
+        raise DataError(
             f"{str(folder)!r} must hold pictures in class folders, but has none that ends in "
-            f"{', '.join(PICTURE_SUFFIXES)}.{odd.loose_hint()}"
+            f"{', '.join(PICTURE_SUFFIXES)}.{odd.loose_hint()} {_LAYOUT}"
         )
     has_parts = rows[0].part is not None
     found = Found(
