@@ -8,9 +8,9 @@ noise; if their thumbnails, each without its mean, differ by at most 0.3 of the 
 by 2 (root mean squares); and if the means differ by at most 25. Near duplicates of near duplicates
 are of one group.
 
-What it finds and misses was measured on tiles of photographs and on letters: see
-``docs/own_pictures.md``. A copy that is mirrored, turned, grey or cut by more than a twentieth is
-another picture.
+What it finds and misses is measured by ``benchmarks/near_duplicates.py`` and shown in
+``docs/own_pictures.md``. A copy that is mirrored, turned or cut by more than a twentieth is another
+picture.
 
 Shape letters: N pictures, P pairs.
 """
