@@ -140,7 +140,7 @@ def dataset_preset(name: str, data: _StrPath | None = None) -> Mapping[str, Any]
     """Fields of TrainConfig that suit a dataset better than the paper's.
 
     Those of `core.config.PRESETS`. A packed data set of one's own, which has none there, gets
-    `core.config.own_preset` of its number of classes and the median size of its images.
+    `core.config.own_preset` of its classes, the number of its images and their median size.
 
     Raises
     ------
@@ -152,7 +152,11 @@ def dataset_preset(name: str, data: _StrPath | None = None) -> Mapping[str, Any]
     from core.data.packed.dataset import manifest_of, median_side
 
     manifest = manifest_of(data, name)
-    return own_preset(num_classes=len(manifest.class_names), side=median_side(data))
+    return own_preset(
+        num_classes=len(manifest.class_names),
+        num_train=manifest.num_train,
+        side=median_side(data),
+    )
 
 
 def counterfactual_pairs(

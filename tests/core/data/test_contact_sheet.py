@@ -85,7 +85,7 @@ def test_the_command_draws_the_field_guide_at_a_size(tmp_path: Path) -> None:
         (["--dataset", "digits", "--columns", "few"], "invalid int value: 'few'"),
         (["--dataset", "digits", "--split", "valid"], "invalid choice: 'valid'"),
         (["--dataset", "digits", "--sedd", "1"], "unrecognized arguments: --sedd 1"),
-        ([], "required: --dataset"),
+        ([], "must be given by its name, such as 'digits', or a packed one by its place"),
     ],
 )
 def test_the_command_refuses_in_one_line(

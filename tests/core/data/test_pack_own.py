@@ -94,6 +94,7 @@ def test_a_name_must_be_that_of_the_manifest(packed: Path) -> None:
 def test_the_preset_follows_classes_and_sizes(packed: Path) -> None:
     preset = dataset_preset("letters", packed)
     assert (preset["resize_size"], preset["crop_size"], preset["max_depth"]) == (32, 32, 3)
+    assert preset["num_epochs"] == 120, "few pictures, more epochs"
     config = TrainConfig().replace({"dataset": "letters", **preset})
     assert TrainConfig.from_dict(config.to_dict()) == config
     renamed = config.replace({"dataset": "words"})
