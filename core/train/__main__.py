@@ -7,18 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.markup import escape
 
-from core.backbones import check_backbone, pin_weights
 from core.command import OneLineParser, add_set_argument
 from core.config import TrainConfig
 from core.data import BUNDLED_DATASETS, PACKED_DATASETS, dataset_name, dataset_preset, load_dataset
 from core.errors import ConfigError, CoreError
-from core.methods import check_method
-from core.train import train_to_folder
-from core.train._progress import TrainingProgress
 from core.train._signals import StopRequest, stop_requests
 
 __all__ = ["main"]
@@ -48,6 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, console: Console, request: StopRequest) -> None:
+    # Imported here, with torch: help and a wrong flag are answered without it.
+    import torch
+
+    from core.train._progress import TrainingProgress
+    from core.train._run import train_to_folder
+
     config = _config(options, console)
     _check_device(options.device)
     torch.set_num_threads(options.threads)
@@ -85,6 +86,9 @@ def _run(options: argparse.Namespace, console: Console, request: StopRequest) ->
 
 def _config(options: argparse.Namespace, console: Console) -> TrainConfig:
     """The dataset's preset, then --set, then --seed; what holds is printed."""
+    from core.backbones import check_backbone, pin_weights
+    from core.methods import check_method
+
     given = dict(options.set)
     if options.seed is not None:
         if "seed" in given:
@@ -106,6 +110,8 @@ def _config(options: argparse.Namespace, console: Console) -> TrainConfig:
 
 
 def _check_device(name: str) -> None:
+    import torch
+
     try:
         torch.zeros(1, device=name)
     # A build without CUDA raises the latter.

@@ -15,7 +15,7 @@ from core.methods import create_state
 from core.train._folder import Row, RunFolder
 from core.training import EpochResult, TrainState, fit
 
-__all__ = ["RunFolder", "train_to_folder"]
+__all__ = ["train_to_folder"]
 
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
 

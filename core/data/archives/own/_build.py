@@ -66,7 +66,10 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.dataset_name is not None:
-            check_name(str(self.dataset_name))
+            check_text("dataset_name", self.dataset_name)
+            check_name(self.dataset_name)
+        if self.attributes is not None:
+            check_text("attributes", self.attributes)
         require_seed("test_seed", self.test_seed)
         if not (_is_number(self.test_share) and 0 < self.test_share < 1):
             raise ConfigError(f"`test_share` must lie in (0, 1), but got {self.test_share!r}.")
@@ -78,6 +81,17 @@ class Options:
             raise ConfigError(f"`threshold` must be a number, but got {self.threshold!r}.")
         if self.threshold is not None and self.attributes is None:
             raise ConfigError("`threshold` is for `attributes`, which are not given: leave it out.")
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse an option that is no string: a command line's values are JSON where they can be.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"`{name}` must be a string, but got {value!r}.")
 
 
 def build_archive(found: Found, options: Options) -> Archive:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from core.data.archives._table import Archive
 from core.data.archives.files import StrPath, first_names
-from core.data.archives.own._build import Found, Options, build_archive
+from core.data.archives.own._build import Found, Options, build_archive, check_text
 from core.data.archives.own._names import part_of
 from core.data.naming import as_written
 from core.errors import DataError, did_you_mean
@@ -86,6 +86,8 @@ def read_parquet(
         attributes=attributes,
         threshold=threshold,
     )
+    check_text("image_column", image_column)
+    check_text("label_column", label_column)
     start = Path(root).absolute()
     folder = start.parent if start.is_file() else start
     files = [
@@ -261,7 +263,7 @@ def _class_names(schema: pa.Schema, label_column: str, shown: str) -> tuple[str,
 
 
 def _label(value: Any, names: Sequence[str] | None, shown: str) -> str | None:
-    if value is None or value == _NO_LABEL:
+    if value in (None, _NO_LABEL, ""):
         return None
     if names is None:
         return as_written(str(value))

@@ -227,6 +227,8 @@ def test_a_folder_without_pictures_is_refused_with_what_one_looks_like(tmp_path:
         ({"near_duplicates": "no"}, "`near_duplicates` must be true or false, but got 'no'"),
         ({"threshold": 0.5}, "`threshold` is for `attributes`, which are not given"),
         ({"threshold": "x", "attributes": "a.csv"}, "`threshold` must be a number, but got 'x'"),
+        ({"dataset_name": 5}, "`dataset_name` must be a string, but got 5"),
+        ({"attributes": 5}, "`attributes` must be a string, but got 5"),
         ({"dataset_name": "a b"}, "must be letters, digits, .* but got 'a b'"),
         ({"test_shares": 0.1}, "'test_shares' is no option of 'folder'.* Did you mean"),
     ],

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from core.data.archives import Archive, read_parquet
-from core.errors import DataError
+from core.errors import ConfigError, DataError
 from tests.core.data.own_pictures import FONTS, letter
 
 NAMES = ("R", "S", "never", "Q")
@@ -46,12 +46,13 @@ def write(
 ) -> Path:
     """A row for each label, a letter of the class in a font of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    names = [str(NAMES[label] if label in (0, 1, 3) else label or "?") for label in labels]
     images = [
         {
-            "bytes": png(letter(str(NAMES[label] if label in (0, 1, 3) else label)[0], font)),
+            "bytes": png(letter(name[0], font)),
             "path": f"{path.stem}_{font}.png" if with_paths else None,
         }
-        for label, font in zip(labels, fonts, strict=False)
+        for name, font in zip(names, fonts, strict=False)
     ]
     table = pa.table(
         {
@@ -136,6 +137,18 @@ def test_rows_without_a_label_are_left_out_and_pictures_stay_with_theirs(tmp_pat
     assert len(archive) == 7
     assert archive.warnings[0].startswith("Pictures without a label are left out (3): ")
     check_pictures(archive)
+
+
+def test_an_empty_label_is_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", ["R", "", "S", "R", "S"], kind=pa.string())
+    archive = read_parquet(path, near_duplicates=False)
+    assert archive.class_names == ("R", "S")
+    assert len(archive) == 4
+
+
+def test_columns_are_named_by_strings(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`label_column` must be a string, but got 5"):
+        read_parquet(tmp_path, label_column=5)  # type: ignore[arg-type]
 
 
 def test_attributes_by_path_and_by_class(tmp_path: Path) -> None:
