@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from core.data.archives._table import Archive, Contents
 from core.data.archives.files import first_names
-from core.data.archives.own._attributes import no_attributes, read_attributes
+from core.data.archives.own._attributes import AttributeTable, no_attributes, read_attributes
 from core.data.archives.own._duplicates import duplicate_groups
 from core.data.archives.own._names import number_classes
+from core.data.archives.own._oddities import alike_pictures, small_classes
 from core.data.naming import check_name, name_from
 from core.data.splits import require_seed, stratified_group_holdout
 from core.errors import ConfigError, DataError
@@ -106,13 +107,9 @@ def build_archive(found: Found, options: Options) -> Archive:
     if not name:
         raise ConfigError(f"{found.title!r} makes no name for a data set: give one with --name.")
     class_names, labels_N = number_classes(found.classes, order=found.order, where=found.where)
-    groups_N = np.arange(len(labels_N))
-    if options.near_duplicates:
-        groups_N = duplicate_groups(_contents(found))
-    if found.parts is None:
-        is_test_N = _cut(labels_N, groups_N, options)
-        part_warnings: list[str] = []
-    else:
+    part_warnings: list[str] = []
+    is_test_N: npt.NDArray[np.bool_] | None = None
+    if found.parts is not None:
         is_test_N, part_warnings = _given(np.array(found.parts), labels_N, class_names)
     table = no_attributes(len(labels_N))
     if options.attributes is not None:
@@ -123,13 +120,12 @@ def build_archive(found: Found, options: Options) -> Archive:
             labels_N=labels_N,
             threshold=options.threshold,
         )
-        for part, is_of_part in (("training", ~is_test_N), ("test", is_test_N)):
-            if not table.flags_NA[is_of_part].any():
-                raise DataError(
-                    f"At least one attribute of {options.attributes!r} must occur in the {part} "
-                    "part, but none does: without one there is no fidelity. Leave the table out, "
-                    "or mend it."
-                )
+    groups_N = np.arange(len(labels_N))
+    if options.near_duplicates:  # last of what may be refused: it opens every picture
+        groups_N = duplicate_groups(_contents(found))
+    if is_test_N is None:
+        is_test_N = _cut(labels_N, groups_N, options)
+    _check_attributes(table, is_test_N, options)
     return Archive(
         name=name,
         root=found.root,
@@ -147,11 +143,22 @@ def build_archive(found: Found, options: Options) -> Archive:
         warnings=(
             *found.warnings,
             *part_warnings,
-            *_small_classes(labels_N, is_test_N, class_names),
-            *_alike(labels_N, is_test_N, groups_N, found.files),
+            *small_classes(labels_N, is_test_N, class_names),
+            *alike_pictures(labels_N, is_test_N, groups_N, found.files),
             *table.warnings,
         ),
     )
+
+
+def _check_attributes(
+    table: AttributeTable, is_test_N: npt.NDArray[np.bool_], options: Options
+) -> None:
+    for part, is_of_part in (("training", ~is_test_N), ("test", is_test_N)):
+        if table.names and not table.flags_NA[is_of_part].any():
+            raise DataError(
+                f"At least one attribute of {options.attributes!r} must occur in the {part} part, "
+                "but none does: without one there is no fidelity. Leave the table out, or mend it."
+            )
 
 
 def _contents(found: Found) -> Iterable[list[bytes]]:
@@ -208,64 +215,6 @@ def _given(
             f"{first_names(names)}. Are the names the same in all parts?"
         )
     return is_test_N, warnings
-
-
-def _small_classes(
-    labels_N: npt.NDArray[np.int64], is_test_N: npt.NDArray[np.bool_], class_names: Sequence[str]
-) -> list[str]:
-    size_K = np.bincount(labels_N, minlength=len(class_names))
-    test_K = np.bincount(labels_N[is_test_N], minlength=len(class_names))
-    sentences = []
-    single = [name for name, size in zip(class_names, size_K, strict=True) if size == 1]
-    if single:
-        sentences.append(
-            f"Classes of one picture, which is trained on and never tested ({len(single)}): "
-            f"{first_names(single)}."
-        )
-    untested = [
-        name
-        for name, size, tested in zip(class_names, size_K, test_K, strict=True)
-        if size > 1 and not tested
-    ]
-    if untested:
-        sentences.append(
-            f"Classes without a picture in the test part ({len(untested)}): "
-            f"{first_names(untested)}."
-        )
-    return sentences
-
-
-def _alike(
-    labels_N: npt.NDArray[np.int64],
-    is_test_N: npt.NDArray[np.bool_],
-    groups_N: npt.NDArray[np.int64],
-    files: Sequence[str],
-) -> list[str]:
-    """What near duplicates there are, and which of them make accuracy look better than it is."""
-    num_groups = len(np.unique(groups_N))
-    if num_groups == len(groups_N):
-        return []
-    sentences = [
-        f"Near duplicates: {len(groups_N) - num_groups} of the {len(groups_N)} pictures show "
-        "nearly what another shows."
-    ]
-    both = np.intersect1d(groups_N[is_test_N], groups_N[~is_test_N])
-    leaking = np.flatnonzero(is_test_N & np.isin(groups_N, both))
-    if len(leaking):
-        names = [files[row] for row in leaking.tolist()]
-        sentences.append(
-            f"Test pictures with a near duplicate in the training part ({len(names)}): "
-            f"{first_names(names)}. Accuracy on test is too good by them."
-        )
-    pairs = np.unique(np.stack([groups_N, labels_N], axis=1), axis=0)
-    groups, classes_of_group = np.unique(pairs[:, 0], return_counts=True)
-    torn = [files[int(np.argmax(groups_N == group))] for group in groups[classes_of_group > 1]]
-    if torn:
-        sentences.append(
-            f"Groups of near duplicates with more than one class ({len(torn)}): "
-            f"{first_names(torn)}. Are their classes right?"
-        )
-    return sentences
 
 
 def _is_number(value: object) -> bool:
