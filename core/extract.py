@@ -90,10 +90,11 @@ def extract_pictures(
     out
         A .parquet or .csv file. It appears when it is whole. Columns: file (path relative to
         `folder`), levels (list of uint8), one bool column for each attribute that has a match, by
-        its name (without any: attributes, b(v) as a list of bool), net_class, net_probability; and,
-        of a method with a tree, tree_class, tree_probability, reason. An attribute called as one of
-        these has "attribute " before its name. CSV has no lists: levels are columns there,
-        feature_0, feature_1 and so on, and b(v), which follows from them, is left out.
+        its name (without any: attributes, b(v) as a list of bool), net_class, net_probability; of a
+        method with a tree, tree_class, tree_probability; and of one with a tree or prototypes,
+        reason. An attribute called as one of these has "attribute " before its name. CSV has no
+        lists: levels are columns there, feature_0, feature_1 and so on, and b(v), which follows
+        from them, is left out.
     folder
         All files lie below it.
     batch_size
@@ -245,11 +246,7 @@ def _read_and_extract(
 def _schema(extractor: AttributeExtractor) -> pa.Schema:
     names = _attribute_columns(extractor)
     attributes = [(name, pa.bool_()) for name in names] or [("attributes", pa.list_(pa.bool_()))]
-    of_tree = [
-        ("tree_class", pa.string()),
-        ("tree_probability", pa.float64()),
-        ("reason", pa.string()),
-    ]
+    of_tree = [("tree_class", pa.string()), ("tree_probability", pa.float64())]
     return pa.schema(
         [
             ("file", pa.string()),
@@ -258,6 +255,7 @@ def _schema(extractor: AttributeExtractor) -> pa.Schema:
             ("net_class", pa.string()),
             ("net_probability", pa.float64()),
             *(() if extractor.trained_.tree is None else of_tree),
+            *([("reason", pa.string())] if extractor.has_reasons else ()),
         ]
     )
 
@@ -305,8 +303,8 @@ def _lists(table: npt.NDArray[Any]) -> pa.ListArray:
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="python -m core.extract",
-        description="Write levels, attributes, classes and, where there is a tree, its reason for "
-        "every picture in a folder, as a Parquet or CSV table.",
+        description="Write levels, attributes, classes and, where there is a tree or prototypes, "
+        "their reason for every picture in a folder, as a Parquet or CSV table.",
         epilog="example: python -m core.extract artifacts pictures --output features.parquet. "
         "Exit code: 0, 1 if a picture could not be read (the others are written), 2 for a refusal.",
         allow_abbrev=False,

@@ -47,6 +47,10 @@ class Recognizer(nn.Module, ABC):
         network that grows has anything to do.
         """
 
+    def prototype_weights(self) -> Tensor | None:
+        """(K, N) How much each feature speaks for each class; None where none is a prototype."""
+        return None
+
     @abstractmethod
     def recognize(self, images_BCHW: Tensor) -> Recognition:
         """Answer for a batch, in evaluation mode; with as many forwards as the method takes.

@@ -1,25 +1,17 @@
 """The joint space: loss weights, mask, norm, feature dimension and bits (sections 5 and 6).
 
-Every key is the name of a field of the training config; a test holds the two together.
+Only the ratios of the three weights matter, up to the step size: a decade each way. Eq. 7 sums over
+n features of up to 2^r - 1, so the useful scale of its weight is far below 1.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from search_spaces._space import Space
 
-SPACE: Mapping[str, BaseDistribution] = MappingProxyType(
-    {
-        # Only the ratios of the three weights matter, up to the step size: a decade each way.
+SPACE = Space(
+    varies={
         "label_weight": FloatDistribution(0.2, 20.0, log=True),
         "tree_weight": FloatDistribution(0.1, 10.0, log=True),
-        # Eq. 7 sums over n features of up to 2^r - 1, so its useful scale is far below 1.
         "sparsity_weight": FloatDistribution(1e-5, 1e-1, log=True),
         "mask_probability": FloatDistribution(0.0, 1.0),
         "sparsity_norm": CategoricalDistribution(("l1", "l2")),
@@ -27,11 +19,9 @@ SPACE: Mapping[str, BaseDistribution] = MappingProxyType(
         "feature_dim": CategoricalDistribution((64, 128, 256, 512, 1024)),
         # The paper's Fig. 2 compares 2, 4 and 8.
         "num_bits": IntDistribution(2, 8),
-    }
-)
-
-PAPER_DEFAULTS: Mapping[str, Any] = MappingProxyType(
-    {
+    },
+    # The paper's setting (section 6).
+    first={
         "label_weight": 2.0,
         "tree_weight": 1.0,
         "sparsity_weight": 0.001,
@@ -39,6 +29,5 @@ PAPER_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "sparsity_norm": "l1",
         "feature_dim": 1024,
         "num_bits": 4,
-    }
+    },
 )
-"""The paper's setting (section 6), the first point of a search."""

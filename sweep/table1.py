@@ -7,7 +7,12 @@ A row is a method, or a method at other weights; a name behind a colon is anothe
 row. Budgets are equal: every row has the data set's split, images, batches and number of epochs, of
 which its phases are parts. Optimizer and step sizes are each method's own. The report has accuracy,
 fidelity, held-out fidelity and its gain over the same network before training, the paper's own
-numbers where it printed some, and paired differences to `intersection`.
+numbers where it printed some, controls, and paired differences to `intersection`; `--measures` adds
+what else is measured of the features.
+
+On packed data sets `--dry-run` says what the trials should cost on a GPU: all rows on the paper's
+four, with three seeds, 1,334 hours of one that sustains 23 TFLOP/s, by an estimate from counted
+operations (docs/table1.md).
 
 All rows on digits with three seeds, 72 trials, took 2 min 56 s on two cores beside other work. With
 field_guide, as by default, it was not timed yet.

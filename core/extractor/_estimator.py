@@ -25,7 +25,7 @@ from core.config import TrainConfig
 from core.errors import ConfigError, DataError
 from core.extractor._inputs import Images, VectorScaling, as_images
 from core.extractor._matches import attribute_matches, binarize, matched
-from core.extractor._reasons import explain_levels
+from core.extractor._reasons import explain_levels, explain_prototypes
 from core.extractor._trained import TrainedExtractor
 from core.extractor._training import as_split, train
 from core.fidelity import fidelity
@@ -66,10 +66,10 @@ class Extraction:
     """The network's class probabilities."""
 
     tree_probabilities_NK: npt.NDArray[np.float64] | None
-    """The tree's; None for a method without a tree."""
+    """The tree's; None for a method without a tree of tests on levels."""
 
     reasons: list[str] | None
-    """The tree's reason in words; None without a tree."""
+    """The tree's reason in words, or that of prototypes; None without either."""
 
 
 class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -301,20 +301,26 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
         tree = self.trained_.tree
         if tree is None:
             raise DataError(
-                f"The method {self.trained_.config.method!r} has no tree, so there are no reasons "
-                "and no predictions of a tree: use `predict`, or load a run of 'intersection'."
+                f"The method {self.trained_.config.method!r} leaves no tree of tests on levels, so "
+                "there are no predictions of one: use `predict`, or load a run of 'intersection'."
             )
         return tree
+
+    @property
+    def has_reasons(self) -> bool:
+        """Whether `explain` can say why: by a tree, or by prototypes."""
+        check_is_fitted(self)
+        return self.trained_.tree is not None or self.model_.prototype_weights() is not None
 
     def extract(self, X: Any) -> Extraction:
         """Everything about some samples, with one pass through the network."""
         levels_ND, probabilities_NK = self._outputs(X)
-        tree, matches = self.trained_.tree, self.trained_.matches
+        tree = self.trained_.tree
         return Extraction(
             levels_ND=levels_ND,
             probabilities_NK=probabilities_NK,
             tree_probabilities_NK=None if tree is None else tree.predict(levels_ND),
-            reasons=None if tree is None else explain_levels(tree, levels_ND, matches),
+            reasons=self._reasons(levels_ND, probabilities_NK) if self.has_reasons else None,
         )
 
     def transform(self, X: Any) -> npt.NDArray[np.uint8]:
@@ -380,14 +386,20 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
         return self.tree_.predict(levels_ND)
 
     def explain(self, X: Any) -> list[str]:
-        """The tree's reason in words for each sample.
+        """The reason in words for each sample: the tree's, or that of prototypes.
 
         Such as "has_bill_shape::hooked (feature 12 is at least 5) and feature 3 is 0". Features are
         named by the attributes that they match, where these were measured and the range of levels
-        decides them.
+        decides them. Where there is no tree and features are prototypes, the three that speak most
+        for the predicted class are named, with their levels.
+
+        Raises
+        ------
+        DataError
+            If the network was trained by a method with neither.
         """
-        levels_ND = self._outputs(X)[0]
-        return explain_levels(self.tree_, levels_ND, self.trained_.matches)
+        levels_ND, probabilities_NK = self._outputs(X)
+        return self._reasons(levels_ND, probabilities_NK)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of the columns of `transform`: "feature_0", ..."""
@@ -433,6 +445,28 @@ class AttributeExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):  # t
             self.n_features_in_ = len(trained.scaling.mean_M)
             if trained.scaling.names is not None:
                 self.feature_names_in_ = np.array(trained.scaling.names, dtype=object)
+
+    def _reasons(
+        self, levels_ND: npt.NDArray[np.uint8], probabilities_NK: npt.NDArray[np.float64]
+    ) -> list[str]:
+        tree, matches = self.trained_.tree, self.trained_.matches
+        if tree is not None:
+            return explain_levels(tree, levels_ND, matches)
+        weights_KD = self.model_.prototype_weights()
+        if weights_KD is None:
+            raise DataError(
+                f"The method {self.trained_.config.method!r} leaves neither a tree of tests on "
+                "levels nor prototypes that are its features, so there are no reasons: use "
+                "`predict` and `matched_attributes`, or load a run of 'intersection', 'protopnet' "
+                "or 'pipnet'."
+            )
+        return explain_prototypes(
+            weights_KD.cpu().numpy(),
+            levels_ND,
+            probabilities_NK.argmax(axis=1),
+            matches,
+            num_levels=self.trained_.config.num_levels,
+        )
 
     def _names(self, probabilities_NK: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
         names_N: npt.NDArray[Any] = self.classes_[probabilities_NK.argmax(axis=1)]

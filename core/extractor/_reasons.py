@@ -1,6 +1,6 @@
-"""The tree's reason in words, with features named by the attributes they match.
+"""A reason in words, of a tree or of prototypes, with features named by what they match.
 
-Shape letters: N samples, D features.
+Shape letters: N samples, D features, K classes.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from core.extractor._matches import AttributeMatch
 from core.tree import Condition, DecisionTree, Rule, reason, rule_of
+
+_NUM_PROTOTYPES = 3
 
 
 def explain_levels(
@@ -21,6 +23,49 @@ def explain_levels(
         leaf: rule_text(tree, rule_of(tree, leaf), matches) for leaf in np.unique(leaf_N).tolist()
     }
     return [texts[leaf] for leaf in leaf_N.tolist()]
+
+
+def explain_prototypes(
+    weights_KD: npt.NDArray[np.floating],
+    levels_ND: npt.NDArray[np.uint8],
+    class_N: npt.NDArray[np.int64],
+    matches: Sequence[AttributeMatch] = (),
+    *,
+    num_levels: int,
+) -> list[str]:
+    """For each sample, the prototypes that speak most for its class.
+
+    A prototype speaks by its level times its weight for the class. Those with more than 0 are
+    named, three at most, the strongest first.
+
+    Parameters
+    ----------
+    weights_KD
+        `Recognizer.prototype_weights`.
+    levels_ND, class_N
+        Of the samples; the class is the predicted one.
+    matches
+        As in `rule_text`.
+    num_levels
+        2^r.
+    """
+    useful = _by_f1(matches)
+    texts = []
+    for levels_D, label in zip(levels_ND, class_N.tolist(), strict=True):
+        said_D = weights_KD[label] * levels_D
+        strongest = np.argsort(-said_D, kind="stable")[:_NUM_PROTOTYPES]
+        words = [
+            _condition_text(
+                Condition(feature=feature, lowest=level, highest=level),
+                [match for match in useful if match.feature == feature],
+                num_levels=num_levels,
+                kind="prototype",
+            )
+            for feature, level in zip(strongest.tolist(), levels_D[strongest].tolist(), strict=True)
+            if said_D[feature] > 0
+        ]
+        texts.append(" and ".join(words) or "no prototype speaks for this class")
+    return texts
 
 
 def rule_text(tree: DecisionTree, rule: Rule, matches: Sequence[AttributeMatch] = ()) -> str:
@@ -35,21 +80,31 @@ def rule_text(tree: DecisionTree, rule: Rule, matches: Sequence[AttributeMatch] 
     Matches no better than a constant name nothing. Of several on a feature, those that the range
     decides go first, then the one with the highest F1.
     """
-    useful = [match for match in matches if match.is_informative]
-    useful.sort(key=lambda match: -match.f1)
+    useful = _by_f1(matches)
     words = [
         _condition_text(
-            tree, condition, [match for match in useful if match.feature == condition.feature]
+            condition,
+            [match for match in useful if match.feature == condition.feature],
+            num_levels=tree.num_levels,
         )
         for condition in rule.conditions
     ]
     return " and ".join(words) or reason(tree, rule)
 
 
+def _by_f1(matches: Sequence[AttributeMatch]) -> list[AttributeMatch]:
+    """Those that say more than a constant, the best first."""
+    return sorted((m for m in matches if m.is_informative), key=lambda match: -match.f1)
+
+
 def _condition_text(
-    tree: DecisionTree, condition: Condition, matches: Sequence[AttributeMatch]
+    condition: Condition,
+    matches: Sequence[AttributeMatch],
+    *,
+    num_levels: int,
+    kind: str = "feature",
 ) -> str:
-    plain = condition.to_text(f"feature {condition.feature}", tree.num_levels)
+    plain = condition.to_text(f"{kind} {condition.feature}", num_levels)
     for match in matches:
         holds = match.holds_within(condition.lowest, condition.highest)
         if holds is not None:

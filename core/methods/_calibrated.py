@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class CalibratedRecognizer(Recognizer):
-    """A network whose levels are its float features', in one range that is fixed afterwards.
+    """A network whose levels are its float features', in a range that is fixed afterwards.
 
     A subclass makes `quantizer`, sets the sizes of `Recognizer`, and gives `answer`.
     """
@@ -121,7 +121,7 @@ class CalibratedMethod(Method):
     def write_files(self, folder: Path) -> None:
         """The range, and by how much features were shifted to lie in it."""
         quantizer = self.model.quantizer
-        values = {name: getattr(quantizer, name).item() for name in ("low", "high", "shift")}
+        values = {name: getattr(quantizer, name).tolist() for name in ("low", "high", "shift")}
         (folder / CALIBRATION_FILE).write_text(json.dumps(values, indent=2))
 
 

@@ -17,6 +17,7 @@ from core.methods.pipnet import PIPNet
 from core.methods.protopnet import ProtoPNet
 from core.methods.quantized_dt import QuantizedDT
 from core.methods.region_grouping import RegionGrouping
+from core.methods.sae import SAE
 from core.methods.sdt import SDT
 from core.methods.wsdan import WSDAN
 from core.training import Method, TrainState
@@ -34,6 +35,7 @@ METHODS: Mapping[str, type[Method]] = MappingProxyType(
         "protopnet": ProtoPNet,
         "quantized_dt": QuantizedDT,
         "region_grouping": RegionGrouping,
+        "sae": SAE,
         "sdt": SDT,
         "wsdan": WSDAN,
     }

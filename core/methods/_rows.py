@@ -56,6 +56,7 @@ _ROWS: Mapping[str, Mapping[str, Any]] = {
     # Newer than the paper.
     "pipnet": {"method": "pipnet"},
     "diversity": {"method": "diversity"},
+    "sae": {"method": "sae"},
 }
 
 ROWS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

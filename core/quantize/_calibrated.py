@@ -12,7 +12,7 @@ from core.quantize._uniform import dequantize, quantize
 
 
 class CalibratedQuantizer(nn.Module):
-    """Alg. 2 with one range for all features, fixed once the network is trained (section 6).
+    """Alg. 2 with a range that is fixed once the network is trained (section 6).
 
     The range goes from the mean over batches of the batch minimum to the mean of the batch maximum,
     which is what `UniformQuantizer` tends to in training. It lies in buffers, so an image's levels
@@ -26,6 +26,8 @@ class CalibratedQuantizer(nn.Module):
     ----------
     num_bits
         r, between 1 and 8.
+    num_features
+        N, for a range for each feature; None for one range for all, as the paper has.
 
     Raises
     ------
@@ -44,13 +46,14 @@ class CalibratedQuantizer(nn.Module):
     high: Tensor
     is_calibrated: Tensor
 
-    def __init__(self, num_bits: int = 4) -> None:
+    def __init__(self, num_bits: int = 4, *, num_features: int | None = None) -> None:
         super().__init__()
         if not 1 <= num_bits <= MAX_BITS:
             raise ConfigError(f"`num_bits` must lie in [1, {MAX_BITS}], but got {num_bits!r}.")
         self.num_bits = num_bits
-        self.register_buffer("low", torch.zeros(()))
-        self.register_buffer("high", torch.zeros(()))
+        shape = () if num_features is None else (num_features,)
+        self.register_buffer("low", torch.zeros(shape))
+        self.register_buffer("high", torch.zeros(shape))
         self.register_buffer("is_calibrated", torch.zeros((), dtype=torch.bool))
 
     @property
@@ -69,7 +72,8 @@ class CalibratedQuantizer(nn.Module):
         Parameters
         ----------
         lows_M, highs_M
-            Smallest and largest feature of each batch, floating-point.
+            Smallest and largest feature of each batch, floating-point; (M, N) with a range for each
+            feature.
 
         Raises
         ------
@@ -78,11 +82,11 @@ class CalibratedQuantizer(nn.Module):
         """
         if not len(lows_M):
             raise DataError("Calibration needs a batch of features, but the split is empty.")
-        low, high = lows_M.mean(), highs_M.mean()
-        if not (torch.isfinite(low) and torch.isfinite(high)):
+        low, high = lows_M.mean(0), highs_M.mean(0)
+        if not (torch.isfinite(low) & torch.isfinite(high)).all():
             raise DataError(
                 "Features must be finite to be quantized, but their range is "
-                f"[{low.item()}, {high.item()}]: train with a smaller step size."
+                f"[{low.min().item()}, {high.max().item()}]: train with a smaller step size."
             )
         self.low.copy_(low)
         self.high.copy_(high)

@@ -184,6 +184,10 @@ class Method(ABC):
     def write_files(self, folder: Path) -> None:
         """Write what a finished run leaves behind beside config, weights, tree and attributes."""
 
+    def phase(self, epoch: int) -> str:
+        """What an epoch does, in a word: epochs of one phase cost the same (`core.flops`)."""
+        return "train"
+
     def is_watched(self, epoch: int) -> bool:
         """Whether early stopping looks at an epoch's accuracy; in a warm-up, say, it does not."""
         return True

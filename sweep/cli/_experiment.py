@@ -24,7 +24,7 @@ from sweep.cli._flags import (
 from sweep.cli._signals import sigterm_interrupts
 from sweep.engine.options import RunOptions
 from sweep.errors import EXIT_LOST, ClusterLostError, SweepError
-from sweep.report import Build
+from sweep.report import Build, check_measures
 from sweep.spec import SweepSpec
 
 EXIT_OK, EXIT_FAILED_TRIALS, EXIT_REFUSED = 0, 1, 2
@@ -104,23 +104,31 @@ def guarded(console: Console, action: Callable[[], int]) -> int:
 
 def _run(experiment: Experiment, options: argparse.Namespace, console: Console) -> int:
     # Imported here, with torch, Ray and MLflow: help and a wrong flag are answered without them.
-    from sweep.engine.runner import check_configs, run_sweep
+    from sweep.cli.dry_run import print_dry_run
+    from sweep.engine.runner import run_sweep
     from sweep.report.present import present
 
+    check_measures(options.measures)
     base = base_config(options, console, experiment.settings)
     spec = _spec(experiment, base, options)
     check_settings(spec, dict(options.set))
     run_options = run_options_from(options)
     if options.dry_run:
-        check_configs((trial.config for trial in spec.trials()), run_options)
-        print_trials(spec, console)
+        print_dry_run(spec, run_options, console, teraflops=options.teraflops)
         return EXIT_OK
     result = run_sweep(spec, run_options, console)
     if result.num_skipped:
         console.print(f"{result.num_skipped} trials were finished before and were not run again.")
     if result.results.trials:
         folder = run_options.output / spec.name
-        present(result.results, experiment.report, folder, console, to_mlflow=True)
+        present(
+            result.results,
+            experiment.report,
+            folder,
+            console,
+            to_mlflow=True,
+            measures=options.measures,
+        )
     console.print(f"Compare the runs: {ui_command(run_options)}")
     return conclude(result.failures, len(spec.trials()), console)
 
@@ -183,13 +191,6 @@ def check_settings(spec: SweepSpec, given: Mapping[str, Any]) -> None:
                 f"--set {key}={value} would change no trial: every arm of this sweep sets {key!r} "
                 f"itself{shown}, or does not depend on it. Leave it out."
             )
-
-
-def print_trials(spec: SweepSpec, console: Console) -> None:
-    trials = spec.trials()
-    for trial in trials:
-        console.print(f"{trial.hash}  {trial.arm}  seed={trial.config.seed}")
-    console.print(f"{len(trials)} trials")
 
 
 def ui_command(options: RunOptions) -> str:

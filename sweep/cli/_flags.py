@@ -58,7 +58,26 @@ def add_run_flags(
             help="seeds 0 to N-1 for every arm (default: 3)",
         )
     add_set_argument(what)
-    what.add_argument("--dry-run", action="store_true", help="print the trials and stop")
+    what.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the trials, of packed datasets also what they should cost on a GPU, and stop",
+    )
+    what.add_argument(
+        "--teraflops",
+        type=_above_zero,
+        metavar="N",
+        help="what a GPU sustains, in 10^12 operations a second, for --dry-run's estimate "
+        "(default: 23 for fp32 and 62 for bf16, as an A100 may)",
+    )
+
+    what.add_argument(
+        "--measures",
+        nargs="*",
+        metavar="NAME",
+        help="show these measures in the tables as well, such as one_to_one; without a name, all "
+        "that there are. Every trial has them, so a finished sweep is only read again",
+    )
 
     where = parser.add_argument_group("where results go")
     where.add_argument(
@@ -237,6 +256,13 @@ def _count(text: str) -> int:
         raise argparse.ArgumentTypeError(f"must be an integer, but got {text!r}") from error
     if value < 0:
         raise argparse.ArgumentTypeError(f"must be at least 0, but got {text}")
+    return value
+
+
+def _above_zero(text: str) -> float:
+    value = _non_negative(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, but got {text}")
     return value
 
 

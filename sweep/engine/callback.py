@@ -1,6 +1,5 @@
 """What Tune tells the driver, passed on to MLflow and to the progress view."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,11 @@ from ray.tune.experiment import Trial
 from sweep.engine.data import Fingerprints
 from sweep.engine.failures import in_one_line
 from sweep.engine.progress import ProgressView
+from sweep.engine.suggestions import Suggestions
 from sweep.engine.trial import TrialSettings
 from sweep.tracking.rows import TrialReport
 from sweep.tracking.store import TrialStore
-from sweep.tracking.trials import SEARCH_ARM, TrialSpec
+from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 
 
@@ -26,8 +26,8 @@ class SweepCallback(Callback):
 
     Parameters
     ----------
-    arms
-        Names of the arms that a trial serves by its config hash, where the sweep has named arms.
+    suggestions
+        What the trials are, and serve.
     fingerprints
         Of the data that the trials train on.
     """
@@ -37,13 +37,13 @@ class SweepCallback(Callback):
         runs: SweepRuns,
         view: ProgressView,
         settings: TrialSettings,
-        arms: Mapping[str, tuple[str, ...]],
+        suggestions: Suggestions,
         fingerprints: Fingerprints,
     ) -> None:
         self._runs = runs
         self._view = view
         self._settings = settings
-        self._arms = arms
+        self._suggestions = suggestions
         self._fingerprints = fingerprints
         self.failures: dict[str, str] = {}
 
@@ -81,12 +81,16 @@ class SweepCallback(Callback):
     ) -> None:
         spec = self._spec(trial)
         report = TrialReport.from_result(trial.last_result)
-        if report is None or not report.done:
-            self._fail(spec, "it ended before its last epoch")
-            return
         store = TrialStore.of(
             self._settings.storage, self._settings.sweep_id, spec.hash, spec.dataset_fingerprint
         )
+        if report is not None and self._suggestions.was_pruned(trial.trial_id):
+            self._runs.trial_pruned(spec, store, num_epochs=report.rows[-1].epoch + 1)
+            self._view.pruned(spec.hash)
+            return
+        if report is None or not report.done:
+            self._fail(spec, "it ended before its last epoch")
+            return
         self._runs.trial_finished(spec.hash, report.final, store)
         self._view.finished(spec.hash, report.final)
 
@@ -103,9 +107,10 @@ class SweepCallback(Callback):
     def _spec(self, trial: Trial) -> TrialSpec:
         config = self._settings.config(trial.config)
         return TrialSpec(
-            arms=self._arms.get(config.hash, (SEARCH_ARM,)),
+            arms=self._suggestions.arms_of(config.hash),
             config=config,
             dataset_fingerprint=self._fingerprints.of(config),
+            tags=self._suggestions.tags_of(config.hash),
         )
 
 

@@ -1,13 +1,14 @@
 """Which data the trials of a sweep train on: where it lies, and its fingerprints."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config import ImageOptions, TrainConfig
 from core.data import (
     BUNDLED_DATASETS,
+    PACKED_DATASETS,
     Dataset,
     check_dataset,
     dataset_name,
@@ -36,8 +37,20 @@ class DataPlaces:
     loader_workers: int = 0
     """Processes that decode images, of each worker of a trial and beside its CPUs."""
 
-    def check(self, configs: Iterable[TrainConfig]) -> None:
+    def lacking(self, configs: Iterable[TrainConfig]) -> list[str]:
+        """Packed datasets of some configs that no place is given for."""
+        names = dict.fromkeys(config.dataset for config in configs)
+        return [name for name in names if name in PACKED_DATASETS and name not in self.paths]
+
+    def check(self, configs: Iterable[TrainConfig], *, lacking: Collection[str] = ()) -> None:
         """Refuse what can be refused before any data is read.
+
+        Parameters
+        ----------
+        configs
+            Of all trials.
+        lacking
+            Datasets that need no place yet.
 
         Raises
         ------
@@ -50,7 +63,7 @@ class DataPlaces:
         for name, images, _ in keys:
             check_dataset(
                 name,
-                data=self.paths.get(name),
+                data=self.paths.get(name, "" if name in lacking else None),
                 images=images,
                 loader_workers=self._loader_workers(name),
             )

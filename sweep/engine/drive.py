@@ -5,16 +5,13 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ray import tune
-from ray.tune.search import Searcher
 from rich.console import Console
 from rich.markup import escape
 
-from core.config import TrainConfig
 from sweep.engine.callback import SweepCallback
 from sweep.engine.capacity import Capacity, CapacityLimiter
 from sweep.engine.data import Fingerprints
@@ -22,12 +19,12 @@ from sweep.engine.executors import build_trainable, train_folder
 from sweep.engine.options import RunOptions
 from sweep.engine.progress import ProgressView
 from sweep.engine.ray_cluster import abandon_ray, start_ray
+from sweep.engine.suggestions import Suggestions
 from sweep.engine.trial import TrialSettings
 from sweep.engine.tune_mends import mend_tune
 from sweep.engine.watch import watch_cluster
 from sweep.errors import EXIT_LOST, ClusterLostError
 from sweep.tracking.storage import remove_tree
-from sweep.tracking.trials import TrialSpec
 from sweep.tracking.writer import SweepRuns
 
 
@@ -46,23 +43,22 @@ class Drive:
 
 
 def drive(
-    searcher: Searcher,
+    suggestions: Suggestions,
     settings: TrialSettings,
     fingerprints: Fingerprints,
     runs: SweepRuns,
     options: RunOptions,
     console: Console,
     *,
-    num_trials: int,
+    num_trials: int | None,
     num_done: int,
-    arms: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Drive:
     """Start Ray, train what a searcher suggests, and write all of it to MLflow as it happens.
 
     Parameters
     ----------
-    searcher
-        Suggests overrides of `settings.base`; as many as are asked for.
+    suggestions
+        What to train, until there is no more.
     settings
         Of every trial.
     fingerprints
@@ -70,11 +66,9 @@ def drive(
     runs, options, console
         Where numbers go, where trials run, and where progress is shown.
     num_trials
-        To train now.
+        To train now, for the progress; None where nobody knows.
     num_done
         Those of the sweep that are finished already.
-    arms
-        Names of the arms that a trial serves by its config hash, where the sweep has named arms.
 
     Raises
     ------
@@ -84,17 +78,17 @@ def drive(
     # The callback reports failures in one line each; Tune would add its tracebacks.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     mend_tune()
-    console.print(f"Starting Ray, for {num_trials} trials ...")
+    console.print(f"Starting Ray, for {num_trials or 'more'} trials ...")
     with start_ray(options.address, options.placement):
         capacity = Capacity(options.placement)
         view = ProgressView(
             console,
-            num_total=num_done + num_trials,
+            num_total=None if num_trials is None else num_done + num_trials,
             num_done=num_done,
             num_parallel=lambda: capacity.latest,
             lag=runs.lag,
         )
-        callback = SweepCallback(runs, view, settings, arms or {}, fingerprints)
+        callback = SweepCallback(runs, view, settings, suggestions, fingerprints)
         start = time.monotonic()
 
         def give_up(lost: str) -> None:
@@ -107,11 +101,10 @@ def drive(
             try:
                 with view:
                     _tune(
-                        searcher,
+                        suggestions,
                         settings,
                         options,
                         callback,
-                        num_trials=num_trials,
                         capacity=capacity,
                         say=lambda sentence: console.print(escape(sentence)),
                     )
@@ -133,33 +126,12 @@ def _lost_error(lost: str) -> ClusterLostError:
     )
 
 
-class ListSearcher(Searcher):
-    """Suggests the overrides of given trials, one after another."""
-
-    def __init__(self, base: TrainConfig, trials: Sequence[TrialSpec]) -> None:
-        super().__init__()
-        self._overrides = [trial.config.changes_from(base) for trial in trials]
-        self._next = 0
-
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        if self._next == len(self._overrides):
-            return None
-        self._next += 1
-        return self._overrides[self._next - 1]
-
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
-        """Nothing is learnt from a result."""
-
-
 def _tune(
-    searcher: Searcher,
+    suggestions: Suggestions,
     settings: TrialSettings,
     options: RunOptions,
     callback: SweepCallback,
     *,
-    num_trials: int,
     capacity: Capacity,
     say: Callable[[str], None],
 ) -> None:
@@ -169,8 +141,9 @@ def _tune(
     tuner = tune.Tuner(
         build_trainable(settings),
         tune_config=tune.TuneConfig(
-            search_alg=CapacityLimiter(searcher, capacity),
-            num_samples=num_trials,
+            search_alg=CapacityLimiter(suggestions.searcher, capacity),
+            scheduler=suggestions.scheduler,
+            num_samples=-1,  # until the searcher has no more
             reuse_actors=settings.placement.chosen_executor == "actor",
         ),
         run_config=tune.RunConfig(

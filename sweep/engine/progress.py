@@ -39,7 +39,7 @@ class ProgressView:
     Parameters
     ----------
     num_total
-        Trials of the sweep.
+        Trials of the sweep; None where nobody knows.
     num_done
         Those that an earlier run of the command had finished.
     num_parallel
@@ -52,7 +52,7 @@ class ProgressView:
         self,
         console: Console,
         *,
-        num_total: int,
+        num_total: int | None,
         num_done: int,
         num_parallel: Callable[[], int],
         lag: Callable[[], str] = lambda: "",
@@ -64,6 +64,7 @@ class ProgressView:
         self._lag = lag
         self._running: dict[str, _Running] = {}
         self._num_failed = 0
+        self._num_pruned = 0
         self._durations: list[float] = []
         self._best: tuple[float, str] | None = None
         self._last_line = time.monotonic()
@@ -118,6 +119,12 @@ class ProgressView:
         self._say(f"failed: {name}: {reason}", "red")
         self._show(ended=True)
 
+    def pruned(self, config_hash: str) -> None:
+        """Take the end of a trial that was given up."""
+        self._end(config_hash)
+        self._num_pruned += 1
+        self._show(ended=True)
+
     def _say(self, line: str, style: str) -> None:
         """On one line in a log, however long: who searches it must find what a path cuts in two."""
         self._console.print(Text(line, style=style), soft_wrap=not self._console.is_terminal)
@@ -146,10 +153,12 @@ class ProgressView:
 
     def _summary(self) -> str:
         parts = [
-            f"{self._num_done}/{self._num_total} done",
+            f"{self._num_done}{'' if self._num_total is None else f'/{self._num_total}'} done",
             f"{len(self._running)} running",
             f"{self._num_failed} failed",
         ]
+        if self._num_pruned:
+            parts.append(f"{self._num_pruned} pruned")
         left = self._seconds_left()
         if left is not None and not self._is_over:
             parts.append(f"about {_duration(left)} left")
@@ -160,18 +169,24 @@ class ProgressView:
         return " · ".join(parts)
 
     @property
+    def _num_ended(self) -> int:
+        return self._num_done + self._num_failed + self._num_pruned
+
+    @property
     def _is_over(self) -> bool:
-        return self._num_done + self._num_failed >= self._num_total
+        return self._num_total is not None and self._num_ended >= self._num_total
 
     def _seconds_left(self) -> float | None:
         """From the mean trial so far and what the running ones have behind them."""
+        if self._num_total is None:
+            return None
         ends = list(self._durations)
         if not ends:
             now = time.monotonic()
             ends = [(now - t.started) / t.share for t in self._running.values() if t.share]
         if not ends:
             return None
-        waiting = self._num_total - self._num_done - self._num_failed - len(self._running)
+        waiting = self._num_total - self._num_ended - len(self._running)
         trials = waiting + sum(1 - trial.share for trial in self._running.values())
         parallel = max(1, min(self._num_parallel(), waiting + len(self._running)))
         return trials * sum(ends) / len(ends) / parallel

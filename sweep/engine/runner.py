@@ -1,7 +1,7 @@
 """From a spec to a finished sweep: refuse what cannot work, skip what is done, run the rest."""
 
 import _thread
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,9 +12,10 @@ from core.backbones import check_backbone
 from core.config import TrainConfig
 from core.methods import check_method
 from sweep.engine.data import Fingerprints
-from sweep.engine.drive import Drive, ListSearcher, drive
+from sweep.engine.drive import Drive, drive
 from sweep.engine.lease import hold_lease
 from sweep.engine.options import RunOptions
+from sweep.engine.suggestions import listed
 from sweep.engine.trial import TrialSettings
 from sweep.engine.versions import version_tags
 from sweep.spec import SweepSpec
@@ -76,7 +77,7 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
         ended = None
         if rest:
             ended = drive(
-                ListSearcher(spec.base, rest),
+                listed(spec.base, rest),
                 settings,
                 fingerprints,
                 runs,
@@ -84,13 +85,21 @@ def run_sweep(spec: SweepSpec, options: RunOptions, console: Console) -> SweepRe
                 console,
                 num_trials=len(rest),
                 num_done=len(finished),
-                arms={trial.hash: trial.arms for trial in rest},
             )
     return SweepResult(results=runs.read(), num_skipped=len(finished), drive=ended)
 
 
-def check_configs(configs: Iterable[TrainConfig], options: RunOptions) -> None:
+def check_configs(
+    configs: Iterable[TrainConfig], options: RunOptions, *, lacking: Collection[str] = ()
+) -> None:
     """Refuse what can be refused before any data is read.
+
+    Parameters
+    ----------
+    configs, options
+        Of the sweep.
+    lacking
+        Datasets that need no place yet.
 
     Raises
     ------
@@ -98,7 +107,7 @@ def check_configs(configs: Iterable[TrainConfig], options: RunOptions) -> None:
         In one line.
     """
     without_seed = dict.fromkeys(config.replace({"seed": 0}) for config in configs)
-    options.data.check(without_seed)
+    options.data.check(without_seed, lacking=lacking)
     for config in without_seed:
         check_method(config)
         check_backbone(config)

@@ -29,6 +29,9 @@ from sweep.tracking import metrics
 from sweep.tracking.rows import EpochRow, TrialReport
 from sweep.tracking.store import DamagedCheckpointError, TrialStore
 
+REPORT_SECONDS = 1.0
+"""Least time between two reports of a trial, where nothing needs them sooner."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSettings:
@@ -45,7 +48,7 @@ class TrialSettings:
 
     placement: Placement = field(default_factory=Placement)
 
-    report_seconds: float = 1.0
+    report_seconds: float = REPORT_SECONDS
     """Epochs shorter than this are reported, and saved, several at a time."""
 
     def config(self, overrides: dict[str, Any]) -> TrainConfig:

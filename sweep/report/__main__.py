@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sweep.errors import SweepError
-from sweep.report import build_report
+from sweep.report import build_report, check_measures
 from sweep.report.present import present
 from sweep.tracking import metrics
 from sweep.tracking.connect import connect_to_read
@@ -63,10 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sweep-id", metavar="ID", help="only this one of the sweeps that share a name"
     )
+    parser.add_argument(
+        "--measures",
+        nargs="*",
+        metavar="NAME",
+        help="show these measures in the tables as well; without a name, all that there are",
+    )
     return parser
 
 
 def _run(options: argparse.Namespace, console: Console) -> None:
+    check_measures(options.measures)
     output: Path = options.output.absolute()
     uri = options.tracking_uri or f"sqlite:///{output / 'mlflow.db'}"
     client, experiment_id = connect_to_read(uri)
@@ -82,7 +89,14 @@ def _run(options: argparse.Namespace, console: Console) -> None:
         for results in _chosen(name, sweeps, options.sweep_id):
             is_newest = results is sweeps[0]
             folder = name if is_newest else f"{name}-{results.tags[metrics.TAG_SWEEP_ID]}"
-            present(results, build_report, output / folder, console, to_mlflow=False)
+            present(
+                results,
+                build_report,
+                output / folder,
+                console,
+                to_mlflow=False,
+                measures=options.measures,
+            )
 
 
 def _chosen(name: str, sweeps: list[SweepResults], sweep_id: str | None) -> list[SweepResults]:

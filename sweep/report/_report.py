@@ -33,6 +33,9 @@ class Column:
     short: str = ""
     """Its name there, if it has a shorter one."""
 
+    metric: str = ""
+    """The name of the measure that it holds, if it holds one (`_measures`)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -128,6 +131,14 @@ class Panel:
 
     horizontal: bool = False
     """Whether the values are bars to the right of their categories."""
+
+    rows: Sequence[str] | None = None
+    """Names of the places 0, 1, ... from the top down, where values are marks beside their names.
+    Panels beside one another name the same rows once."""
+
+    error_axis: bool = False
+    """Whether x is a share of errors, fewer of them to the right: on a logarithmic axis where
+    there are ten times as many in one place as in another."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,13 @@
 """The end of a sweep's command, and all of `python -m sweep.report`: show a report and write it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from sweep.errors import SweepError
+from sweep.report._measures import show_measures
 from sweep.report._registry import Build
 from sweep.report._spread import Spread
 from sweep.report.render import show, to_markdown, write
@@ -16,10 +18,19 @@ from sweep.tracking.results import SweepResults
 
 
 def present(
-    results: SweepResults, build: Build, folder: Path, console: Console, *, to_mlflow: bool
+    results: SweepResults,
+    build: Build,
+    folder: Path,
+    console: Console,
+    *,
+    to_mlflow: bool,
+    measures: Sequence[str] | None = None,
 ) -> None:
-    """Show a report and write its files; the sweep's own command sends them to MLflow as well."""
-    report = build(results)
+    """Show a report and write its files; the sweep's own command sends them to MLflow as well.
+
+    `measures` are those that tables show as well: none by default, all if it is empty.
+    """
+    report = show_measures(build(results), measures)
     show(report, console)
     paths = write(report, folder)
     for path in paths:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sweep.report._measures import columns_of_measures
 from sweep.report._report import Cell, Column, Report, Table
 from sweep.report._spread import Spread
 from sweep.report._words import NO_FIDELITY
@@ -43,19 +44,24 @@ class ArmTable:
 
     has_levels: bool
     """Whether some trial has levels, which attributes could be compared with."""
+    measures: Mapping[str, Column]
+    """The columns that are shown on request, by title."""
 
     @classmethod
     def of(cls, results: SweepResults) -> "ArmTable":
         arms = [arm.name for arm in results.plan.arms]
+        measures = columns_of_measures()
+        keys = {**COLUMNS, **{title: key for title, (key, _) in measures.items()}}
         counts = [trial.arm for trial in results.plan.trials]
         return cls(
             title=results.plan.title,
             planned={arm: counts.count(arm) for arm in arms},
             finished={arm: len(results.of_arm(arm)) for arm in arms},
             spreads={
-                title: found for title, key in COLUMNS.items() if (found := spreads(results, key))
+                title: found for title, key in keys.items() if (found := spreads(results, key))
             },
             has_levels=bool(spreads(results, metrics.final(metrics.ZERO_SHARE))),
+            measures={title: column for title, (_, column) in measures.items()},
         )
 
     def table(self) -> Table:
@@ -63,7 +69,9 @@ class ArmTable:
         columns = [
             Column(name="arm", unit="arm"),
             *(
-                Column(
+                self.measures[title]
+                if title in self.measures
+                else Column(
                     name=title,
                     direction=None if title == "floor" else "higher",
                     narrow=title in NARROW,

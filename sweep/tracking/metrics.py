@@ -92,9 +92,6 @@ def is_final(key: str) -> bool:
     return key.startswith(final(""))
 
 
-OBJECTIVE_METRICS = (MINIVAL_ACCURACY, FIDELITY_SCORE)
-"""What a search may maximise."""
-
 ASSESSMENT_METRICS = tuple(final(name) for name in ASSESSMENT)
 """Those that data and method have are logged once, at a trial's end."""
 
@@ -112,6 +109,15 @@ TAG_EXECUTOR = "executor"
 TAG_CPUS = "cpus_per_trial"
 TAG_GPUS = "gpus_per_trial"
 TAG_OBJECTIVE = "objective"
+"""Of a search: names of `sweep.tracking.objectives`, with spaces between them."""
+
+TAG_STUDY = "optuna_study"
+TAG_STUDY_TRIAL = "optuna_trial"
+"""Of a trial: the study that asked for it, and its number there."""
+
+TAG_PRUNED = "pruned"
+"""Of a trial that a pruner stopped: when. Its run's status is KILLED, and it is no failure."""
+
 TAG_COMMAND = "command"
 TAG_KIND = "kind"
 KIND_ARM = "arm"

@@ -81,6 +81,7 @@ def read_sweep(
         plan=plan,
         trials=_ordered(plan, finished_trials(children)),
         failures=failed_trials(children),
+        pruned=pruned_trials(children),
         tags=dict(run.data.tags),
         run_id=run_id,
         client=client,
@@ -110,6 +111,15 @@ def failed_trials(runs: Sequence[Run]) -> dict[str, str]:
         run.data.tags[metrics.TAG_CONFIG_HASH]: run.data.tags.get(metrics.TAG_FAILURE, "")
         for run in runs
         if _has_status(run, RunStatus.FAILED)
+    }
+
+
+def pruned_trials(runs: Sequence[Run]) -> dict[str, str]:
+    """When those of some trials' runs were stopped that a pruner gave up, by config hash."""
+    return {
+        run.data.tags[metrics.TAG_CONFIG_HASH]: run.data.tags[metrics.TAG_PRUNED]
+        for run in runs
+        if metrics.TAG_PRUNED in run.data.tags
     }
 
 

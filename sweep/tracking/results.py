@@ -45,6 +45,9 @@ class SweepResults:
     failures: Mapping[str, str] = field(default_factory=dict)
     """Reason by config hash, of the trials whose last attempt failed."""
 
+    pruned: Mapping[str, str] = field(default_factory=dict)
+    """When, by config hash, of the trials that a search's pruner stopped."""
+
     tags: Mapping[str, str] = field(default_factory=dict)
     """Of the sweep's own run."""
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweep.tracking import metrics
-
 _EPOCH, _TIMESTAMP = "epoch", "timestamp_ms"
 
 
@@ -51,19 +49,12 @@ class TrialReport:
     """What a person should know of the trial, in sentences."""
 
     def to_result(self) -> dict[str, Any]:
-        """The form that Tune and Train pass on; its scalars are those of the newest epoch."""
-        newest = self.rows[-1]
-        scalars = {
-            # What a search is told: the reported epoch's value once there is one.
-            key: self.final.get(metrics.final(key), newest.values.get(key))
-            for key in metrics.OBJECTIVE_METRICS
-        }
+        """The form that Tune and Train pass on."""
         return {
             "rows": [row.to_plain() for row in self.rows],
             "final": dict(self.final),
             "trial_done": self.done,
             "notes": list(self.notes),
-            **{key: value for key, value in scalars.items() if value is not None},
         }
 
     @classmethod

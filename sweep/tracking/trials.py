@@ -1,6 +1,7 @@
 """A trial as the tracker knows it: by its config, its data, and the arms that it serves."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from core.config import TrainConfig
 
@@ -18,6 +19,9 @@ class TrialSpec:
     config: TrainConfig
     dataset_fingerprint: str = ""
     """Of the data that it trains on; empty until the data is known."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """More of its run in MLflow."""
 
     @property
     def arm(self) -> str:

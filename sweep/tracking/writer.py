@@ -244,6 +244,20 @@ class SweepRuns:
 
         self._calls.put(fail)
 
+    def trial_pruned(self, trial: TrialSpec, store: TrialStore, *, num_epochs: int) -> None:
+        """Close the run of a trial that a pruner stopped: no failure, and nothing to go on with."""
+
+        def end() -> None:
+            if trial.hash not in self._running:
+                self._start(trial)
+            run_id = self._run_ids[trial.hash]
+            self._client.set_tag(run_id, metrics.TAG_PRUNED, f"after {num_epochs} epochs")
+            self._client.set_terminated(run_id, _KILLED)
+            self._running.discard(trial.hash)
+            store.discard()
+
+        self._calls.put(end)
+
     def _log_rows(self, config_hash: str, rows: Sequence[EpochRow]) -> None:
         def log() -> None:
             known = self._epochs[config_hash]
@@ -295,6 +309,7 @@ class SweepRuns:
             metrics.TAG_SEED: str(trial.config.seed),
             metrics.TAG_CONFIG_HASH: trial.hash,
             metrics.TAG_DATASET_FINGERPRINT: trial.dataset_fingerprint,
+            **trial.tags,
         }
         if trial.hash not in self._run_ids:
             # Asked again: a lost answer to `create_run` must not lead to a second run.
@@ -308,8 +323,9 @@ class SweepRuns:
             self._epochs[trial.hash] = self._epochs_of(run)
             self._run_ids[trial.hash] = str(run.info.run_id)
         run_id = self._run_ids[trial.hash]
-        if metrics.TAG_FAILURE in self._client.get_run(run_id).data.tags:
-            self._client.delete_tag(run_id, metrics.TAG_FAILURE)  # of an earlier attempt
+        known = self._client.get_run(run_id).data.tags
+        for of_an_earlier_attempt in {metrics.TAG_FAILURE, metrics.TAG_PRUNED} & known.keys():
+            self._client.delete_tag(run_id, of_an_earlier_attempt)
         self._client.log_batch(
             run_id,
             params=[Param(key, str(value)) for key, value in trial.config.params().items()],

@@ -54,6 +54,23 @@ def test_a_range_that_holds_zero_gives_the_levels_of_the_other_quantizer() -> No
     assert torch.equal(ours(features), expected)
 
 
+def test_a_range_for_each_feature_is_a_quantizer_for_each() -> None:
+    features = torch.randn(40, 3, generator=torch.Generator().manual_seed(2)) * torch.tensor(
+        [0.01, 1.0, 0.0]
+    ) + torch.tensor([0.0, 0.0, 5.0])
+    quantizer = CalibratedQuantizer(3, num_features=3)
+    quantizer.calibrate(features.amin(0, keepdim=True), features.amax(0, keepdim=True))
+    levels = quantizer(features)
+    for index in range(3):
+        column = features[:, index : index + 1]
+        alone = calibrated(column.min().item(), column.max().item(), num_bits=3)
+        assert torch.equal(levels[:, index : index + 1], alone(column))
+        numbers = alone.dequantize(alone(column))
+        torch.testing.assert_close(quantizer.dequantize(levels)[:, index : index + 1], numbers)
+    assert len(levels[:, 0].unique()) == len(levels[:, 1].unique()) == 8
+    assert not levels[:, 2].any()
+
+
 @given(st.floats(-20, 20), st.floats(0.1, 20), st.integers(1, 8), st.integers(0, 2**31 - 1))
 @settings(max_examples=60, deadline=None)
 def test_a_level_stands_for_a_number_within_a_step(

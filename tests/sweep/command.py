@@ -77,11 +77,6 @@ def count_finished(database: Path) -> int:
     return _count(database, query)
 
 
-def count_ended(database: Path) -> int:
-    """Ended trials in an Optuna sqlite file."""
-    return _count(database, "SELECT COUNT(*) FROM trials WHERE state IN ('COMPLETE', 'FAIL')")
-
-
 def _count(database: Path, query: str) -> int:
     if not database.exists():
         return 0

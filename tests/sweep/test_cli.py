@@ -16,6 +16,8 @@ FLAGS = {
     "--seeds",
     "--set",
     "--dry-run",
+    "--teraflops",
+    "--measures",
     "--output",
     "--tracking-uri",
     "--storage",
@@ -94,7 +96,20 @@ def test_a_sweep_at_a_size_is_refused_on_a_dataset_of_one_size(
 @pytest.mark.parametrize(
     ("experiment", "arguments", "message"),
     [
-        (ablation_p.EXPERIMENT, ["--dataset", "cub"], "`data` must say where 'cub' was packed"),
+        (
+            ablation_p.EXPERIMENT,
+            [
+                "--dataset",
+                "cub",
+                "--set",
+                "crop_size=none",
+                "--set",
+                "resize_size=none",
+                "--set",
+                "augmentation=none",
+            ],
+            "`resize_size` and `crop_size` must be given for 'cub'",
+        ),
         (pretraining.EXPERIMENT, ["--dataset", "digits"], "`image_size` must be None for 'digits'"),
         (ablation_p.EXPERIMENT, ["--workers-per-trial", "2"], "add --set trunk_norm=group"),
     ],
@@ -109,7 +124,60 @@ def test_dry_run_refuses_what_the_run_would(
 def test_search_dry_run_prints_the_space(capsys: pytest.CaptureFixture[str]) -> None:
     assert search.main(["--dry-run"]) == 0
     output = capsys.readouterr().out
-    assert "sparsity_weight: FloatDistribution(high=0.1, log=True, low=1e-05" in output
+    assert "sparsity_weight: 1e-05 to 0.1, log scale" in output
+    assert "Objective: minival-accuracy (maximize, percent)" in output
+    assert "Trials: 20" in output
+    assert search.main(["--dry-run", "--space", "penalty", "--sampler", "grid"]) == 0
+    assert "Trials: 101" in capsys.readouterr().out
+    arguments = ["--hours", "2", "--fix", "num_bits=3", "--range", "feature_dim=64,128"]
+    assert search.main(["--dry-run", *arguments]) == 0
+    output = capsys.readouterr().out
+    assert "num_bits:" not in output
+    assert "feature_dim: one of 64, 128" in output
+    assert "Trials: until another bound is reached" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--space", "joined"], "There is no space 'joined'"),
+        (["--fix", "hidden_dim=3"], "'hidden_dim' is not searched"),
+        (["--range", "num_bits"], "must be KEY=LOW:HIGH"),
+        (["--range", "num_bits=8:2"], "no range of 2 to 8"),
+        (["--set", "num_bits=3"], "Use --fix num_bits=VALUE"),
+        (["--constraint", "accuracy"], "must be a name, >= or <=, and a number"),
+        (["--constraint", "accuracy >= 3"], "names no objective"),
+        (["--sampler", "cmaes"], "learns of numbers alone"),
+        (["--sampler", "grid"], "Every point can be tried only where there is one"),
+        (["--space", "penalty", "--sampler", "gp"], "wants every key in every trial"),
+        (
+            [
+                "--space",
+                "lambdas",
+                "--sampler",
+                "cmaes",
+                "--objective",
+                "zero-share",
+                "tree-leaves",
+            ],
+            "takes one objective",
+        ),
+        (["--sampler", "random", "--constraint", "zero-share>=3"], "knows no constraints"),
+        (["--pruner", "wilcoxon"], "it wants several"),
+        (["--pruner", "asha", "--seeds-per-trial", "3"], "compare epochs of one seed"),
+        (["--pruner", "asha", "--constraint", "zero-share>=3"], "has no final numbers"),
+        (["--pruner", "asha", "--set", "num_epochs=2"], "at least 4 epochs"),
+        (["--patience", "3", "--objective", "zero-share", "tree-leaves"], "compare one objective"),
+        (["--gpu-hours", "3"], "--gpu-hours without a GPU"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_before_anything_is_made(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "runs"
+    assert search.main(["--output", str(output), *arguments]) == EXIT_REFUSED
+    assert message in " ".join(capsys.readouterr().out.split())
+    assert not output.exists()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +188,7 @@ def test_search_dry_run_prints_the_space(capsys: pytest.CaptureFixture[str]) -> 
         (["--seeds", "x"], "must be an integer, but got 'x'"),
         (["--set", "num_epochs"], "must be FIELD=VALUE, but got 'num_epochs'"),
         (["--set", "num_epoch=3"], "'num_epoch' is no field of TrainConfig. Did you mean"),
+        (["--teraflops", "0"], "must be above 0, but got 0"),
         (["--gpus-per-trial", "-1"], "must be at least 0, but got -1"),
         (["--gpus-per-trial", "inf"], "must be at least 0, but got inf"),
         (["--gpus-per-trial", "x"], "must be a number"),

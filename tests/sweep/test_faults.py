@@ -226,10 +226,12 @@ def test_a_damaged_database_is_refused_in_one_line(tmp_path: Path, damage: str) 
     code, text = call(report_command, "tiny", "--output", tmp_path)
     assert code == EXIT_REFUSED
     assert "is damaged" in text
-    code, text = call(search.main, "--output", tmp_path)
-    assert code == EXIT_REFUSED
-    assert f"--study-storage 'sqlite:///{tmp_path / 'optuna.db'}' cannot be opened" in text
-    assert "Traceback" not in text
+    (tmp_path / "journal").write_bytes(b"no journal\n" * 99)
+    for storage in (f"sqlite:///{tmp_path / 'optuna.db'}", str(tmp_path / "journal")):
+        code, text = call(search.main, "--output", tmp_path, "--study-storage", storage)
+        assert code == EXIT_REFUSED
+        assert f"--study-storage {storage!r} cannot be opened" in text
+        assert "Traceback" not in text
 
 
 def test_commands_that_make_the_database_at_once_wait_for_one_another(tmp_path: Path) -> None:

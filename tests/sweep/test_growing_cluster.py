@@ -7,8 +7,8 @@ import pytest
 
 from core.config import TrainConfig
 from sweep.engine.capacity import Capacity, CapacityLimiter
-from sweep.engine.drive import ListSearcher
 from sweep.engine.placement import Placement
+from sweep.engine.suggestions import ListSearcher
 from sweep.tracking.trials import TrialSpec
 from tests.sweep.command import (
     assert_each_trial_once,

@@ -10,6 +10,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from matplotlib.image import imread
+from matplotlib.text import Text
 from rich.console import Console
 
 from sweep.errors import SweepError
@@ -204,12 +205,80 @@ def test_a_row_of_another_length_is_refused() -> None:
         Table(name="n", title="t", columns=[Column(name="a")], rows=[[0.1, 0.2]])
 
 
-def test_names_beside_the_axes_do_not_lie_on_one_another() -> None:
-    from sweep.report.render._pictures import _LINE, _spread_out
+def crowded(count: int, *, error_axis: bool = False) -> Figure:
+    """Some points that are far apart, and many in a corner."""
+    places = [(0.9, 0.3), (0.5, 0.5), *((0.01 + 0.001 * (i % 5), 0.6) for i in range(count - 2))]
+    return Figure(
+        name="crowd",
+        title="A crowd",
+        alternative="Many.",
+        panels=[
+            Panel(
+                y_label="score",
+                x_label="error",
+                labelled=True,
+                error_axis=error_axis,
+                series=[
+                    Series(label=f"row number {i}", points=[Point(x=x, y=y + 0.001 * i)])
+                    for i, (x, y) in enumerate(places)
+                ],
+            )
+        ],
+    )
 
-    for heights in ([0.2, 0.2, 0.2], [0.9, 0.95, 1.0], [0.0, 0.01, 0.5], [0.5] * 40, [0.3]):
-        placed = _spread_out(heights)
-        gap = min(_LINE, 1 / max(1, len(heights) - 1))
-        assert all(b - a >= gap - 1e-9 for a, b in itertools.pairwise(placed))
-        assert -1e-9 <= placed[0] <= placed[-1] <= 1 + 1e-9
-    assert _spread_out([0.1, 0.5, 0.9]) == [0.1, 0.5, 0.9]
+
+@pytest.mark.parametrize("error_axis", [False, True])
+def test_names_beside_points_do_not_lie_on_one_another(error_axis: bool) -> None:
+    canvas = draw(crowded(20, error_axis=error_axis))
+    canvas.draw_without_rendering()
+    (axes,) = canvas.axes
+    texts = [text for text in axes.texts if text.get_text().startswith("row number")]
+    assert len(texts) == 20
+    boxes = [Text.get_window_extent(text) for text in texts]
+    for first, second in itertools.combinations(boxes, 2):
+        assert not first.overlaps(second)
+    frame = axes.get_window_extent()
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+
+
+def test_fewer_errors_lie_to_the_right_and_factors_are_alike() -> None:
+    (axes,) = draw(crowded(4, error_axis=True)).axes
+    left, right = axes.get_xlim()
+    assert left > 90 > 1 > right > 0
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlabel() == "error (%)"
+    assert [label.get_text() for label in axes.get_xticklabels()][:3] == ["1", "2", "5"]
+
+
+def rows_of(*levels: Level) -> Figure:
+    spreads = [Spread.of([0.5, 0.52, 0.6]), Spread.of([0.7, 0.71, 0.73])]
+    points = [Point.of(place, spread) for place, spread in enumerate(spreads)]
+    panels = [
+        Panel(
+            y_label=label,
+            rows=["first", "second"],
+            series=[Series(label="mean", points=points)],
+            levels=levels,
+        )
+        for label in ("score", "gain")
+    ]
+    return Figure(name="rows", title="Rows", alternative="Two.", panels=panels, beside=True)
+
+
+def test_rows_lie_below_one_another_and_are_named_once() -> None:
+    inside, outside = (
+        Level(label="reference", y=0.72),
+        Level(label="floor: a constant", y=0.01, may_lie_outside=True),
+    )
+    left, right = draw(rows_of(inside, outside)).axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["first", "second"]
+    assert [label.get_text() for label in right.get_yticklabels()] == ["", ""]
+    bottom, top = left.get_ylim()
+    assert bottom > 1 > 0 > top
+    means = next(line for line in left.get_lines() if line.get_label() == "mean")
+    assert means.get_xdata() == pytest.approx([54.0, 100 * 2.14 / 3])
+    assert list(means.get_ydata()) == [0, 1]
+    assert [text.get_text() for text in left.texts] == ["reference"]
+    low, high = left.get_xlim()
+    assert 20 < low < 50
+    assert 73 < high < 100

@@ -9,7 +9,7 @@ from optuna.samplers import RandomSampler
 from rich.console import Console
 
 from core.config import preset_config
-from search_spaces.joint import PAPER_DEFAULTS, SPACE
+from search_spaces.joint import SPACE as JOINT
 from sweep.errors import SweepError
 from sweep.report import Report, build_report
 from sweep.report.render import show, write
@@ -25,6 +25,7 @@ from sweep.tracking.writer import SweepRuns
 from tests.sweep.test_report_builds import column
 
 BASE = preset_config("digits")
+SPACE = JOINT.varies
 
 
 def points(count: int) -> list[dict[str, object]]:
@@ -37,7 +38,7 @@ def points(count: int) -> list[dict[str, object]]:
         }
         for _ in range(count - 1)
     ]
-    return [dict(PAPER_DEFAULTS), *drawn]
+    return [dict(JOINT.first), *drawn]
 
 
 def searched(

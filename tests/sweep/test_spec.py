@@ -11,7 +11,7 @@ from core.backbones import pin_weights
 from core.config import TrainConfig
 from core.errors import ConfigError, DataError
 from sweep.ablation_p import EXPERIMENT
-from sweep.engine.drive import ListSearcher
+from sweep.engine.suggestions import ListSearcher
 from sweep.engine.trial import TrialSettings
 from sweep.spec import SweepSpec, grid
 from sweep.tracking.plan import Plan

@@ -11,13 +11,13 @@ import pytest
 from optuna.trial import TrialState
 
 from core.config import preset_config
-from search_spaces.joint import PAPER_DEFAULTS
+from search_spaces.joint import SPACE
 from sweep import search
 from sweep.cli import EXIT_REFUSED
-from sweep.engine.study import ended
+from sweep.engine.study import default_storage, ended, open_storage
 from sweep.engine.trial import TrialRun, TrialSettings
 from sweep.tracking import metrics
-from tests.sweep.command import assert_every_epoch_once, call, children, count_ended, start
+from tests.sweep.command import assert_every_epoch_once, call, children, start
 
 pytestmark = pytest.mark.slow
 
@@ -29,10 +29,14 @@ ARGUMENTS = (
 
 
 def study_of(output: Path) -> optuna.Study:
-    storage = f"sqlite:///{output / 'optuna.db'}"
-    names = optuna.get_all_study_names(storage)
-    assert len(names) == 1
-    return optuna.load_study(study_name=names[0], storage=storage)
+    storage = open_storage(default_storage(output))
+    (name,) = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def num_ended(output: Path) -> int:
+    names = optuna.get_all_study_names(open_storage(default_storage(output)))
+    return len(ended(study_of(output))) if names else 0
 
 
 def test_killed_and_started_again_every_trial_is_told_once(tmp_path: Path) -> None:
@@ -40,7 +44,7 @@ def test_killed_and_started_again_every_trial_is_told_once(tmp_path: Path) -> No
     process = start("sweep.search", "--output", tmp_path, *ARGUMENTS, "--max-concurrent", "1")
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
-        if count_ended(tmp_path / "optuna.db") >= 2:
+        if Path(default_storage(tmp_path)).exists() and num_ended(tmp_path) >= 2:
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
@@ -55,7 +59,7 @@ def test_killed_and_started_again_every_trial_is_told_once(tmp_path: Path) -> No
     assert len(complete) == NUM_TRIALS
     assert not study.get_trials(states=(TrialState.RUNNING,))
     assert all(study.trials[number].value == value for number, value in before.items())
-    assert study.trials[0].params == dict(PAPER_DEFAULTS)
+    assert study.trials[0].params == SPACE.first
     # Every point stands in MLflow once, with the value that Optuna was told.
     runs = children(f"sqlite:///{tmp_path / 'mlflow.db'}", "search")
     counts = Counter(run.data.tags[metrics.TAG_CONFIG_HASH] for run in runs)
@@ -80,6 +84,59 @@ def test_a_trial_that_is_not_finite_is_a_failed_trial_in_optuna(tmp_path: Path) 
     assert all(trial.value is None or math.isnan(trial.value) for trial in study.trials)
 
 
+def test_pruned_trials_are_no_failures(tmp_path: Path) -> None:
+    arguments = (
+        *("--num-trials", "16", "--pruner", "median", "--sampler", "random", "--space", "lambdas"),
+        *("--set", "num_epochs=6", "--max-concurrent", "1", *ARGUMENTS[4:]),
+        # Steps from useless to far too large, so that some are far behind.
+        *("--range", "label_weight=0.00001:1000"),
+    )
+    code, text = call(search.main, "--output", tmp_path, *arguments)
+    assert code == 0, text
+    study = study_of(tmp_path)
+    pruned = study.get_trials(states=(TrialState.PRUNED,))
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    assert pruned
+    assert len(pruned) + len(complete) == 16
+    assert f"{len(pruned)} trials were pruned" in " ".join(text.split())
+    runs = children(f"sqlite:///{tmp_path / 'mlflow.db'}", "search")
+    assert len(runs) == 16
+    by_number = {int(run.data.tags[metrics.TAG_STUDY_TRIAL]): run for run in runs}
+    for trial in pruned:
+        run = by_number[trial.number]
+        assert run.info.status == "KILLED"
+        assert run.data.tags[metrics.TAG_PRUNED] == f"after {len(trial.intermediate_values)} epochs"
+        assert metrics.TAG_FAILURE not in run.data.tags
+        assert len(trial.intermediate_values) < 6
+    for trial in complete:
+        assert list(trial.intermediate_values) == list(range(6)), "curves by epoch"
+    assert not list((tmp_path / "trials").rglob("*.pt")), "nothing to go on with"
+
+
+def test_seeds_objectives_and_a_grid_together(tmp_path: Path) -> None:
+    arguments = (
+        *ARGUMENTS[2:],
+        *("--space", "size", "--sampler", "grid", "--range", "feature_dim=32,64"),
+        *("--range", "num_bits=2", "--seeds-per-trial", "2"),
+        *("--objective", "minival-accuracy", "zero-share"),
+    )
+    code, text = call(search.main, "--output", tmp_path, *arguments)
+    assert code == 0, text
+    assert "Pareto front" in text
+    study = study_of(tmp_path)
+    assert [trial.params["feature_dim"] for trial in study.trials] == [32, 64]
+    runs = children(f"sqlite:///{tmp_path / 'mlflow.db'}", "search")
+    by_hash = {run.data.tags[metrics.TAG_CONFIG_HASH]: run.data.metrics for run in runs}
+    assert len(by_hash) == 4
+    for trial in study.trials:
+        finals = [by_hash[config_hash] for config_hash in trial.user_attrs["config_hashes"]]
+        for value, key in zip(
+            trial.values, (metrics.MINIVAL_ACCURACY, metrics.ZERO_SHARE), strict=True
+        ):
+            assert value == pytest.approx(sum(final[metrics.final(key)] for final in finals) / 2)
+    assert (tmp_path / "search" / "pareto_front.png").stat().st_size > 0
+
+
 def test_what_optuna_was_told_and_mlflow_was_not_is_sent_later(tmp_path: Path) -> None:
     """A driver killed between the two leaves the end of a trial in the trial's own storage."""
     arguments = ("--output", tmp_path, *ARGUMENTS, "--num-trials", "1")
@@ -94,7 +151,7 @@ def test_what_optuna_was_told_and_mlflow_was_not_is_sent_later(tmp_path: Path) -
     assert "Trial 0 of the study is complete, but neither MLflow nor --storage" in text
 
     base = preset_config("digits").replace(dict(map(assignment, ARGUMENTS[3::2])))
-    config = base.replace(PAPER_DEFAULTS)
+    config = base.replace(SPACE.first)
     settings = TrialSettings(
         base=config.to_dict(),
         sweep_id=sent.data.tags[metrics.TAG_SWEEP_ID],

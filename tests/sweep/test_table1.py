@@ -19,6 +19,7 @@ from sweep.tracking.trials import TrialSpec
 from tests.sweep.command import call
 from tests.sweep.results import results_of
 
+DATASETS = ("field_guide", "digits")
 KEYS = (*metrics.FINAL_METRICS, *metrics.ASSESSMENT_METRICS)
 
 
@@ -80,10 +81,11 @@ def test_the_report_has_a_table_differences_and_a_figure_for_each_data_set(tmp_p
     spec = spec_of("--methods", "quantized", "intersection", "sdt", seeds=3)
     report = build_report(results_of(spec, number, keys=KEYS))
     names = [table.name for table in report.tables]
-    assert names == [
-        *("table_field_guide", "differences_field_guide", "table_digits", "differences_digits")
+    kinds = ("table", "controls", "differences")
+    assert names == [f"{kind}_{dataset}" for dataset in DATASETS for kind in kinds]
+    assert [figure.name for figure in report.figures] == [
+        f"{kind}_{dataset}" for dataset in DATASETS for kind in ("figure", "rows")
     ]
-    assert [figure.name for figure in report.figures] == ["figure_field_guide", "figure_digits"]
     table = report.tables[0]
     columns = [column.name for column in table.columns]
     assert "paper's fidelity" not in columns, "it printed none of a field guide"
@@ -97,12 +99,44 @@ def test_the_report_has_a_table_differences_and_a_figure_for_each_data_set(tmp_p
         if trial.arms[0] == "sdt field_guide"
     ]
     assert accuracy.values == pytest.approx(expected)
-    first = report.tables[1].rows[-1]
-    assert first[:2] == ["sdt field_guide", "intersection field_guide"]
-    difference = first[2]
+    assert "field_guide, rows less intersection" in report.tables[2].title
+    row, difference = report.tables[2].rows[-1][:2]
+    assert row == "sdt"
     assert isinstance(difference, Difference)
     assert difference.mean == pytest.approx(-0.1)
     assert all(path.stat().st_size > 0 for path in write(report, tmp_path))
+
+
+def test_controls_stand_beside_fidelity_where_there_are_attributes() -> None:
+    spec = spec_of("--methods", "quantized", "sdt", "--datasets", "digits")
+    table = build_report(results_of(spec, number, keys=KEYS)).tables[1]
+    assert table.name == "controls_digits"
+    seen = [column.name for column in table.columns if column.narrow]
+    assert seen == ["row", "untrained", "shuffled", "shuffled within classes", "probes"]
+    columns = [column.name for column in table.columns]
+    assert {"stumps", "fidelity, untrained", "fidelity, shuffled within classes"} <= set(columns)
+    cell = table.rows[1][columns.index("untrained")]
+    assert isinstance(cell, Spread)
+    sdt = [trial for trial in spec.trials() if trial.config.method == "sdt"]
+    key = metrics.final("untrained_heldout")
+    assert cell.values == pytest.approx([number(key, trial) for trial in sdt])
+    assert "a class detector (one-hot classes): " in table.note
+    assert "a constant (the floor): " in table.note
+    without = [
+        key for key in KEYS if "fidelity" not in key and key not in metrics.ASSESSMENT_METRICS
+    ]
+    report = build_report(results_of(spec, number, keys=without))
+    assert [table.name for table in report.tables] == ["table_digits"]
+    assert [figure.name for figure in report.figures] == ["rows_digits"]
+
+
+def test_seeds_are_a_column_only_where_rows_differ_in_them() -> None:
+    spec = spec_of("--methods", "quantized", "sdt", "--datasets", "digits")
+    for missing, is_seen, words in ((0, False, "over 2 seeds"), (1, True, "over seeds")):
+        report = build_report(results_of(spec, number, keys=KEYS, missing=missing))
+        table = report.tables[0]
+        assert [column.narrow for column in table.columns[-2:]] == [is_seen, is_seen]
+        assert table.title.endswith(words)
 
 
 def test_the_papers_numbers_stand_beside_ours_on_its_own_data() -> None:

@@ -16,6 +16,7 @@ from core.config.options._pipnet import PIPNetOptions
 from core.config.options._protopnet import ProtoPNetOptions
 from core.config.options._quantized_dt import QuantizedDTOptions
 from core.config.options._region_grouping import RegionGroupingOptions
+from core.config.options._sae import SAEOptions
 from core.config.options._sdt import SDTOptions
 from core.config.options._wsdan import WSDANOptions
 
@@ -34,6 +35,7 @@ __all__ = [
     "ProtoPNetOptions",
     "QuantizedDTOptions",
     "RegionGroupingOptions",
+    "SAEOptions",
     "SDTOptions",
     "WSDANOptions",
 ]
@@ -51,6 +53,7 @@ OPTIONS: Mapping[str, type[MethodOptions]] = MappingProxyType(
         "protopnet": ProtoPNetOptions,
         "quantized_dt": QuantizedDTOptions,
         "region_grouping": RegionGroupingOptions,
+        "sae": SAEOptions,
         "sdt": SDTOptions,
         "wsdan": WSDANOptions,
     }

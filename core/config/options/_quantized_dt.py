@@ -48,6 +48,11 @@ class QuantizedDTOptions(MethodOptions):
     """What counts are multiplied by at each epoch but the first; 1 keeps them, as S' keeps stale
     pairs."""
 
+    inverse_temperature: float = 15.0
+    """Of "full": beta, as in `SDTOptions`, of tests on levels scaled to [0, 1]; at 4 bits, 15 is
+    tests on the levels themselves. Chosen on digits' minival accuracy over three seeds: 34 % with
+    1, 97 % with 15, 98 % with 30."""
+
     balance_weight: float = 0.1
     """Of "full": weight of the penalty on tests that send most samples one way."""
 
@@ -74,11 +79,15 @@ class QuantizedDTOptions(MethodOptions):
             0 <= self.count_decay <= 1, f"`{name}.count_decay` must lie in [0, 1]", self.count_decay
         )
         require(
+            self.inverse_temperature > 0,
+            f"`{name}.inverse_temperature` must be above 0",
+            self.inverse_temperature,
+        )
+        require(
             self.balance_weight >= 0,
             f"`{name}.balance_weight` must be at least 0",
             self.balance_weight,
         )
-
         require(
             self.tree_learning_rate > 0,
             f"`{name}.tree_learning_rate` must be above 0",

@@ -8,6 +8,7 @@ from core.data.archives._apascal import read_apascal
 from core.data.archives._awa2 import read_awa2
 from core.data.archives._ayahoo import read_ayahoo
 from core.data.archives._cub import read_cub
+from core.data.archives._published import PUBLISHED_SIZES, PublishedSizes
 from core.data.archives._readers import ARCHIVES, OWN_READERS, READERS, read_archive
 from core.data.archives._table import Archive, Check, Contents
 from core.data.archives.own import read_folder, read_parquet
@@ -15,10 +16,12 @@ from core.data.archives.own import read_folder, read_parquet
 __all__ = [
     "ARCHIVES",
     "OWN_READERS",
+    "PUBLISHED_SIZES",
     "READERS",
     "Archive",
     "Check",
     "Contents",
+    "PublishedSizes",
     "read_apascal",
     "read_archive",
     "read_awa2",

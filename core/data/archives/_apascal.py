@@ -17,6 +17,7 @@ from core.data.archives._farhadi import (
     read_names,
     read_objects,
 )
+from core.data.archives._published import PUBLISHED_SIZES
 from core.data.archives._table import Archive, Check
 from core.data.archives.files import StrPath, first_names, missing_images_warnings
 from core.errors import ConfigError
@@ -88,10 +89,10 @@ def read_apascal(root: StrPath, *, objects: ObjectChoice = "all") -> Archive:
         folder, files, listed_in="apascal_train.txt or apascal_test.txt", layout=LAYOUT
     )
     rows = np.arange(len(files))
-    published = {"train objects": 6340, "test objects": 6355}
+    published = PUBLISHED_SIZES["apascal"]
     if objects == "one-per-image":
         rows = _largest_of_each_image(files, boxes_N4)
-        published = {"train objects": 2869, "test objects": 2227}
+        published = published._replace(train=2869, test=2227)
     num_train, num_test = np.bincount(is_test_N[rows], minlength=2).tolist()
     return Archive(
         name="apascal",
@@ -106,10 +107,10 @@ def read_apascal(root: StrPath, *, objects: ObjectChoice = "all") -> Archive:
         attributes_NA=attributes_NA[rows],
         attributes_per_class=False,
         checks=(
-            Check("classes", 20, len(class_names)),
+            Check("classes", published.classes, len(class_names)),
             Check("attributes", 64, len(attribute_names)),
-            Check("train objects", published["train objects"], num_train),
-            Check("test objects", published["test objects"], num_test),
+            Check("train objects", published.train, num_train),
+            Check("test objects", published.test, num_test),
             Check("train images", 2113, len(set(train.images))),
             Check("test images", 2227, len(set(test.images))),
         ),

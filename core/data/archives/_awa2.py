@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.data.archives._published import PUBLISHED_SIZES
 from core.data.archives._table import Archive, Check
 from core.data.archives.files import (
     Layout,
@@ -98,6 +99,7 @@ def read_awa2(root: StrPath, *, test_seed: int = 0) -> Archive:
     is_test_N = stratified_group_holdout(
         labels_N, np.arange(len(files)), smaller_part(len(files)), seed=test_seed
     )
+    published = PUBLISHED_SIZES["awa2"]
     return Archive(
         name="awa2",
         root=folder,
@@ -112,10 +114,10 @@ def read_awa2(root: StrPath, *, test_seed: int = 0) -> Archive:
         attributes_per_class=True,
         checks=(
             Check("images", 37322, len(files)),
-            Check("classes", 50, len(class_names)),
+            Check("classes", published.classes, len(class_names)),
             Check("attributes", 85, len(attribute_names)),
-            Check("train images", 26125, int(np.count_nonzero(~is_test_N))),
-            Check("test images", 11197, int(np.count_nonzero(is_test_N))),
+            Check("train images", published.train, int(np.count_nonzero(~is_test_N))),
+            Check("test images", published.test, int(np.count_nonzero(is_test_N))),
         ),
         warnings=tuple(warnings),
     )

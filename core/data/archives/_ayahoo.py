@@ -15,6 +15,7 @@ from core.data.archives._farhadi import (
     read_names,
     read_objects,
 )
+from core.data.archives._published import PUBLISHED_SIZES
 from core.data.archives._table import Archive, Check
 from core.data.archives.files import StrPath, missing_images_warnings
 from core.data.splits import require_seed, smaller_part, stratified_group_holdout
@@ -92,6 +93,7 @@ def read_ayahoo(root: StrPath, *, split: SplitRule = "image", test_seed: int = 0
             f"{len(number_of)}): test scores see pixels of training."
         )
     warnings += missing_images_warnings(folder, files, listed_in="ayahoo_test.txt", layout=LAYOUT)
+    published = PUBLISHED_SIZES["ayahoo"]
     return Archive(
         name="ayahoo",
         root=folder,
@@ -105,12 +107,12 @@ def read_ayahoo(root: StrPath, *, split: SplitRule = "image", test_seed: int = 0
         attributes_NA=objects.attributes_NA,
         attributes_per_class=False,
         checks=(
-            Check("classes", 12, len(class_names)),
+            Check("classes", published.classes, len(class_names)),
             Check("attributes", 64, len(attribute_names)),
             Check("objects", 2644, len(files)),
             Check("images", 2237, len(number_of)),
-            Check("train objects", 1850, int(np.count_nonzero(~is_test_N))),
-            Check("test objects", 794, int(np.count_nonzero(is_test_N))),
+            Check("train objects", published.train, int(np.count_nonzero(~is_test_N))),
+            Check("test objects", published.test, int(np.count_nonzero(is_test_N))),
         ),
         warnings=tuple(warnings),
     )

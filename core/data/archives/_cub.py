@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from core.data.archives._published import PUBLISHED_SIZES
 from core.data.archives._table import Archive, Check
 from core.data.archives.cub_attributes import read_attribute_labels
 from core.data.archives.files import (
@@ -132,6 +133,7 @@ def read_cub(root: StrPath, *, min_certainty: int | None = None) -> Archive:
             f"Classes of classes.txt without an image ({len(empty)}): {first_names(empty)}."
         )
     warnings += missing_images_warnings(folder, files, listed_in="images.txt", layout=_LAYOUT)
+    published = PUBLISHED_SIZES["cub"]
     return Archive(
         name="cub",
         root=folder,
@@ -146,10 +148,10 @@ def read_cub(root: StrPath, *, min_certainty: int | None = None) -> Archive:
         attributes_per_class=False,
         checks=(
             Check("images", 11788, len(files)),
-            Check("classes", 200, len(class_names)),
+            Check("classes", published.classes, len(class_names)),
             Check("attributes", 312, len(attributes)),
-            Check("train images", 5994, int(np.count_nonzero(~is_test_N))),
-            Check("test images", 5794, int(np.count_nonzero(is_test_N))),
+            Check("train images", published.train, int(np.count_nonzero(~is_test_N))),
+            Check("test images", published.test, int(np.count_nonzero(is_test_N))),
         ),
         warnings=tuple(warnings),
     )

@@ -25,7 +25,8 @@ class BalancePenalty(nn.Module):
     is the share of what reaches node i that goes right. Deep nodes are reached by few samples of a
     batch, so with `running` the sums above and below the fraction decay over batches by
     1 - 2^(-depth): the root sees the batch alone, a node at depth l about 2^l batches. The batch
-    carries the gradient, the history does not.
+    carries the gradient, the history does not; it is scaled by the batches in the window, since one
+    batch has but 2^-l of the sums, and the weight above would count twice.
 
     Several workers see the global batch. Each returns its share of C, which add up to it.
 
@@ -47,6 +48,7 @@ class BalancePenalty(nn.Module):
     decay_I: Tensor
     right_I: Tensor
     through_I: Tensor
+    window_I: Tensor
 
     def __init__(self, *, depth: int, running: bool = True) -> None:
         super().__init__()
@@ -57,6 +59,7 @@ class BalancePenalty(nn.Module):
         self.register_buffer("decay_I", decay_I, persistent=False)
         self.register_buffer("right_I", torch.zeros(len(depths)))
         self.register_buffer("through_I", torch.zeros(len(depths)))
+        self.register_buffer("window_I", torch.zeros(len(depths)))
 
     def forward(self, logits_BI: Tensor, log_paths: list[Tensor]) -> Tensor:
         """This worker's share of C; the running sums move.
@@ -77,6 +80,9 @@ class BalancePenalty(nn.Module):
         reach_BI = log_reach_BI.exp()
         right_BI = (log_reach_BI + functional.logsigmoid(logits_BI)).exp()
         sums_2I = global_sum(torch.stack([right_BI.sum(0), reach_BI.sum(0)]))
+        self.window_I.copy_(self.decay_I * self.window_I + 1)
+        # The value stays; the gradient is that of a window of such batches.
+        sums_2I = sums_2I.detach() + self.window_I * (sums_2I - sums_2I.detach())
         right_I = self.decay_I * self.right_I + sums_2I[0]
         through_I = self.decay_I * self.through_I + sums_2I[1]
         self.right_I.copy_(right_I.detach())

@@ -15,8 +15,10 @@ from core.methods._soft_tree._paths import log_paths
 class SoftTree(nn.Module):
     """A full binary tree of a given depth (Frosst & Hinton, 2017, as we recall it).
 
-    An inner node goes right with probability sigmoid(w x + b). A leaf holds logits of the classes.
-    There is no inverse temperature: the size of w does what it would.
+    An inner node goes right with probability sigmoid(beta (w x + b)). A leaf holds logits of the
+    classes. beta, the inverse temperature, says no more than the size of w could, but a step of
+    gradient descent turns a test by beta^2 as much: where all tests begin near one half, all leaves
+    get all samples, and learning is slow.
 
     Parameters
     ----------
@@ -26,6 +28,8 @@ class SoftTree(nn.Module):
         K.
     depth
         d, at least 1: 2^d leaves.
+    inverse_temperature
+        beta, above 0.
 
     Examples
     --------
@@ -35,16 +39,29 @@ class SoftTree(nn.Module):
     (torch.Size([5, 16]), torch.Size([5, 2]))
     """
 
-    def __init__(self, *, num_features: int, num_classes: int, depth: int) -> None:
+    def __init__(
+        self,
+        *,
+        num_features: int,
+        num_classes: int,
+        depth: int,
+        inverse_temperature: float = 1.0,
+    ) -> None:
         super().__init__()
         self.depth = depth
+        self.inverse_temperature = inverse_temperature
         self.tests = nn.Linear(num_features, 2**depth - 1)
         # Leaves that are alike would give the tests no gradient in the first step.
         self.leaf_logits_LK = nn.Parameter(torch.randn(2**depth, num_classes))
 
+    def logits(self, features_BN: Tensor) -> Tensor:
+        """(B, I) z of each inner node in heap order: sigmoid(z) is the probability of right."""
+        z_BI: Tensor = self.inverse_temperature * self.tests(features_BN)
+        return z_BI
+
     def log_paths(self, features_BN: Tensor) -> list[Tensor]:
         """Log-probabilities of the nodes, depth by depth; see `log_paths`."""
-        return log_paths(self.tests(features_BN))
+        return log_paths(self.logits(features_BN))
 
     def expected_loss(self, log_leaves_BL: Tensor, labels_B: Tensor, *, divisor: int) -> Tensor:
         """Cross-entropy of the leaves, expected over the paths: -sum_l P_l(x) log Q_l(y).

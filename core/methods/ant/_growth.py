@@ -76,8 +76,8 @@ class Growth:
 
     def __init__(self, options: ANTOptions, *, num_epochs: int, seed: int) -> None:
         self._options, self._seed = options, seed
-        self._last_epoch = int(num_epochs * options.growth_share)
-        self._node_epochs = options.node_epochs or max(self._last_epoch // 10, 1)
+        self.last_epoch = int(num_epochs * options.growth_share)
+        self._node_epochs = options.node_epochs or max(self.last_epoch // 10, 1)
         self.phase: Phase = "root"
         self._node = 0
         self._queue: list[int] = []
@@ -105,7 +105,7 @@ class Growth:
         shape
             Of the images; None before the first epoch.
         """
-        is_last = epoch >= self._last_epoch
+        is_last = epoch >= self.last_epoch
         is_over = self._trial.is_over(
             node_epochs=self._node_epochs, patience=self._options.patience
         )

@@ -107,6 +107,10 @@ class ANT(CalibratedMethod):
                 self._growth.record(self._held_out_loss(at.train), self.model)
         super().end_epoch(at)
 
+    def phase(self, epoch: int) -> str:
+        """Growth until its share of the epochs is over, then refinement."""
+        return "grow" if epoch < self._growth.last_epoch else "refine"
+
     def is_watched(self, epoch: int) -> bool:
         """Refinement alone: in growth, candidates come and go."""
         return self._refined_from is not None and epoch >= self._refined_from

@@ -112,6 +112,11 @@ class PIPNet(Method):
                 model.classifier_KN.clamp_(min=0)
         return losses
 
+    def phase(self, epoch: int) -> str:
+        """With labels or without, the trunk learning or fixed."""
+        name = "train" if epoch >= self._num_without_labels else "pretrain"
+        return f"{name}, fixed trunk" if epoch < self._num_frozen else name
+
     def is_watched(self, epoch: int) -> bool:
         """Only once there are labels."""
         return epoch >= self._num_without_labels

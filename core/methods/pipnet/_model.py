@@ -57,6 +57,10 @@ class PIPNetModel(MapNetwork):
         """(B, K) The classifier's logits."""
         return class_scores(presence_BN, self.classifier_KN, exponent=self._exponent)
 
+    def prototype_weights(self) -> Tensor | None:
+        """The classifier."""
+        return self.classifier_KN.detach()
+
     def answer(self, images_BCHW: Tensor) -> Answer:
         """Presence of each prototype, and the classes by it.
 

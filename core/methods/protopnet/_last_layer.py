@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.data import Split
-from core.distributed import rank, sum_over_workers, world_size
+from core.methods._over_split import over_split
 from core.methods.protopnet._losses import wrong_class_norm
 from core.methods.protopnet._model import ProtoPNetModel
 
@@ -19,17 +19,13 @@ def all_similarities(model: ProtoPNetModel, train: Split, *, batch_size: int) ->
 
     Workers share the images; all must call, and all get what one would get.
     """
-    device = model.prototypes_ND.device
-    similarities_MN = torch.zeros(len(train), len(model.prototypes_ND), device=device)
-    rows_M = np.arange(len(train), dtype=np.int64)
-    batches = [rows_M[start : start + batch_size] for start in range(0, len(train), batch_size)]
-    mine = batches[rank() :: world_size()]
-    with torch.no_grad():
-        for rows, images_BCHW in zip(mine, train.images.batches(mine), strict=True):
-            map_BDHW = model.patches(images_BCHW.to(device))
-            similarities_MN[int(rows[0]) : int(rows[-1]) + 1] = model.similarities(map_BDHW)
-    # All workers but one have 0 in a row, and adding that changes no bit.
-    return sum_over_workers(similarities_MN)
+    return over_split(
+        lambda images_BCHW: model.similarities(model.patches(images_BCHW)),
+        train,
+        width=len(model.prototypes_ND),
+        batch_size=batch_size,
+        device=model.prototypes_ND.device,
+    )
 
 
 def fit_last_layer(

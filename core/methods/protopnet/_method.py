@@ -158,6 +158,11 @@ class ProtoPNet(CalibratedMethod):
                 self._push(at)
         super().end_epoch(at)
 
+    def phase(self, epoch: int) -> str:
+        """Warm-up or training, with or without a push at its end."""
+        name = "warm" if self._schedule.is_warm(epoch) else "train"
+        return f"{name}, push" if self._schedule.ends_with_push(epoch) else name
+
     def is_watched(self, epoch: int) -> bool:
         """Only what a push and the last layer's fit left is a network that the method reports."""
         return self._schedule.ends_with_push(epoch)

@@ -99,5 +99,9 @@ class ProtoPNetModel(MapNetwork):
 
         return Answer(largest_BN11.flatten(1), classify)
 
+    def prototype_weights(self) -> Tensor | None:
+        """The last layer, unless it reads what is not quantized."""
+        return None if self._reads_pooled else self.last_layer_KN.detach()
+
     def _classify(self, similarities_BN: Tensor) -> Tensor:
         return functional.linear(similarities_BN, self.last_layer_KN).softmax(1)

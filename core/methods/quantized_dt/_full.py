@@ -21,6 +21,8 @@ class FullTree(nn.Module):
         2^depth leaves.
     balance_weight
         Of the penalty on tests that send most samples one way; 0 leaves it out.
+    inverse_temperature
+        As in `SoftTree`; at 2^r - 1 the tests are on the levels themselves.
     """
 
     def __init__(
@@ -31,10 +33,16 @@ class FullTree(nn.Module):
         num_classes: int,
         depth: int,
         balance_weight: float,
+        inverse_temperature: float,
     ) -> None:
         super().__init__()
         self._top = num_levels - 1
-        self.soft = SoftTree(num_features=num_features, num_classes=num_classes, depth=depth)
+        self.soft = SoftTree(
+            num_features=num_features,
+            num_classes=num_classes,
+            depth=depth,
+            inverse_temperature=inverse_temperature,
+        )
         self.balance = BalancePenalty(depth=depth)
         self.weights: Mapping[str, float] = {"label": 1.0}
         if balance_weight:
@@ -46,7 +54,7 @@ class FullTree(nn.Module):
 
     def losses(self, levels_BN: Tensor, labels_B: Tensor, *, divisor: int) -> dict[str, Tensor]:
         """This worker's shares of the losses, unweighted."""
-        logits_BI = self.soft.tests(levels_BN / self._top)
+        logits_BI = self.soft.logits(levels_BN / self._top)
         paths = log_paths(logits_BI)
         losses = {"label": self.soft.expected_loss(paths[-1], labels_B, divisor=divisor)}
         if "balance" in self.weights:

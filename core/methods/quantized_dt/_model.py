@@ -57,6 +57,7 @@ class QuantizedDTModel(FeatureNetwork):
                 num_classes=num_classes,
                 depth=options.max_depth,
                 balance_weight=options.balance_weight,
+                inverse_temperature=options.inverse_temperature,
             )
 
     def levels(self, images_BCHW: Tensor) -> Tensor:

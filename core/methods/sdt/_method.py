@@ -65,7 +65,7 @@ class SDT(CalibratedMethod):
         device = next(model.parameters()).device
         with at.timer.part("network"):
             features_BN = model.features(batch.images_BCHW.to(device))
-            logits_BI = model.tree.tests(features_BN)
+            logits_BI = model.tree.logits(features_BN)
             paths = log_paths(logits_BI)
             label = model.tree.expected_loss(
                 paths[-1], batch.labels_B.to(device), divisor=batch.global_size

@@ -45,7 +45,12 @@ class SDTModel(CalibratedRecognizer, FeatureNetwork):
         # Its own draws, which do not depend on the trunk's.
         torch.manual_seed(config.seed)
         depth = small_depth(num_classes) if options.depth is None else options.depth
-        self.tree = SoftTree(num_features=config.feature_dim, num_classes=num_classes, depth=depth)
+        self.tree = SoftTree(
+            num_features=config.feature_dim,
+            num_classes=num_classes,
+            depth=depth,
+            inverse_temperature=options.inverse_temperature,
+        )
         self.balance = BalancePenalty(depth=depth, running=options.running_balance)
         self.quantizer = CalibratedQuantizer(config.num_bits)
         self._reads_leaves = options.features == "leaves"

@@ -5,29 +5,23 @@ half of its height, and is otherwise said in words at the panel's foot: half a p
 would squeeze what is compared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from sweep.report._report import Figure, Level, Panel, Series
+from sweep.report._report import Figure, Level, Panel, Point, Series
 from sweep.report._spread import CONFIDENCE
+from sweep.report.render._labels import name_points
+from sweep.report.render._rows import HEIGHT, draw_rows
+from sweep.report.render._styles import LEVEL_STYLES, STYLES
 
-STYLES = (
-    ("#1b6ca8", "o", "-"),
-    ("#d1495b", "s", "--"),
-    ("#2e7d32", "^", "-."),
-    ("#6a4c93", "D", (0, (1, 1))),
-    ("#b07d00", "v", (0, (5, 1, 1, 1, 1, 1))),
-)
-"""Colour, marker and line of a series: print and eyes that see no colours tell them apart too."""
-
-LEVEL_STYLES = ((0, (4, 3)), (0, (1, 2)), (0, (7, 2, 1, 2)))
 _SHIFT = 0.012  # of the width, between series at the same place
 _MARGIN = 0.08  # of the height, beyond the seeds
-_LINE = 0.042  # of the height, for a name beside the axes
+_LEAST_ERROR = 5e-4  # of all, for a place on a logarithmic axis
 _BEYOND = 0.25  # of the height, which intervals may take beyond the seeds
 
 
@@ -47,15 +41,27 @@ def draw(figure: Figure) -> Canvas:
     """Return matplotlib's figure, unsaved."""
     count = max(1, len(figure.panels))
     longest = max((len(panel.categories or ()) for panel in figure.panels), default=0)
-    if figure.beside:
+    num_rows = max((len(panel.rows or ()) for panel in figure.panels), default=0)
+    if num_rows:
+        size = 1.6 + 2.6 * count, 1.5 + HEIGHT * num_rows
+        canvas = Canvas(figsize=size, layout="constrained")
+        places = canvas.subplots(1, count, squeeze=False)[0]
+    elif any(panel.labelled for panel in figure.panels):
+        canvas = Canvas(figsize=(8.0, 5.6 * count), layout="constrained")
+        places = canvas.subplots(count, 1, squeeze=False)[:, 0]
+    elif figure.beside:
         canvas = Canvas(figsize=(max(4.2, 0.75 * longest) * count, 4.0), layout="constrained")
         places = canvas.subplots(1, count, squeeze=False)[0]
     else:
         canvas = Canvas(figsize=(6.8, 3.7 * count), layout="constrained")
         places = canvas.subplots(count, 1, squeeze=False)[:, 0]
     labels = list(dict.fromkeys(s.label for panel in figure.panels for s in panel.series))
-    for axes, panel in zip(places, figure.panels, strict=False):
-        _panel(axes, panel, labels)
+    for index, (axes, panel) in enumerate(zip(places, figure.panels, strict=False)):
+        axes.spines[["top", "right"]].set_visible(False)
+        if panel.rows is not None:
+            draw_rows(axes, panel, is_first=index == 0)
+        else:
+            _panel(axes, panel, labels)
     for axes in places[len(figure.panels) :]:
         axes.set_axis_off()
     handles = {
@@ -75,16 +81,22 @@ def draw(figure: Figure) -> Canvas:
             frameon=False,
         )
     canvas.suptitle("\n".join([figure.title, *_what_is_drawn(figure)]), fontsize=10)
+    for axes, panel in zip(places, figure.panels, strict=False):
+        if panel.labelled:
+            _name_points(canvas, axes, panel, labels)
     return canvas
 
 
 def _what_is_drawn(figure: Figure) -> list[str]:
     points = [p for panel in figure.panels for series in panel.series for p in series.points]
     words = []
+    in_rows = any(panel.rows is not None for panel in figure.panels)
+    mean, interval = ("round", "lines") if in_rows else ("large", "upright bars")
     if any(len(point.seeds) > 1 for point in points):
-        words.append("large marks: means, small ones: seeds")
+        words.append(f"{mean} marks: means, small ones: seeds")
     if any(point.interval for point in points):
-        words.append(f"upright bars: {100 * CONFIDENCE:g} % Student-t intervals, cut at the frame")
+        share = f"{100 * CONFIDENCE:g} %"
+        words.append(f"{interval}: {share} Student-t intervals, cut at the frame")
     levels = [level for panel in figure.panels for level in panel.levels]
     if any(level.low != level.high for level in levels if not level.may_lie_outside):
         words.append("bands: range of references")
@@ -94,7 +106,6 @@ def _what_is_drawn(figure: Figure) -> list[str]:
 def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     scale = 100 if panel.unit == "share" else 1
     label = f"{panel.y_label} (%)" if panel.unit == "share" else panel.y_label
-    axes.spines[["top", "right"]].set_visible(False)
     if panel.horizontal:
         _bars(axes, panel, label, scale)
         return
@@ -102,6 +113,8 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     for index, series in enumerate(panel.series):
         shift = has_seeds * _SHIFT * _width(panel) * (index - (len(panel.series) - 1) / 2)
         style = STYLES[labels.index(series.label) % len(STYLES)]
+        if panel.error_axis:
+            series = replace(series, points=[_as_percent(p) for p in series.points])
         _series(axes, series, style, 0 if panel.labelled else shift, scale)
     low, high = _limits(panel)
     outside = [level for level in panel.levels if not low <= level.y <= high]
@@ -126,11 +139,10 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
         room = _MARGIN * (high - low)
         low, high = low - room, high + room
     axes.set_ylim(scale * low, scale * high)
-    if panel.labelled:
-        colors = {name: STYLES[place % len(STYLES)][0] for place, name in enumerate(labels)}
-        _name_points(axes, panel, colors, low, high, scale)
+    if panel.error_axis:
+        _error_axis(axes, panel)
     axes.set_ylabel(label)
-    axes.set_xlabel(panel.x_label)
+    axes.set_xlabel(f"{panel.x_label} (%)" if panel.error_axis else panel.x_label)
     if panel.categories is not None:
         axes.set_xticks(range(len(panel.categories)), panel.categories, fontsize=8)
         axes.set_xlim(-0.5, len(panel.categories) - 0.5)
@@ -169,44 +181,38 @@ def _series(
     )
 
 
-def _name_points(
-    axes: Axes, panel: Panel, colors: Mapping[str, str], low: float, high: float, scale: float
-) -> None:
-    """A column of names to the right of the axes, each with a line to its series' last point."""
+def _as_percent(point: Point) -> Point:
+    return replace(point, x=100 * max(point.x, _LEAST_ERROR))
+
+
+def _error_axis(axes: Axes, panel: Panel) -> None:
+    """Fewer errors to the right, as better is; factors are alike where errors differ by many."""
+    errors = [_as_percent(point).x for series in panel.series for point in series.points]
+    low, high = min(errors), max(errors)
+    if high > 8 * low:
+        axes.set_xscale("log")
+        margin = (high / low) ** _MARGIN
+        axes.set_xlim(high * margin, low / margin)
+        ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= t <= high]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+    else:
+        margin = _MARGIN * ((high - low) or 1.0)
+        axes.set_xlim(high + margin, low - margin)
+
+
+def _name_points(canvas: Canvas, axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
+    """Each series' name beside its last point."""
+    scale = 100 if panel.unit == "share" else 1
     ends = [(series.label, series.points[-1]) for series in panel.series if series.points]
-    ends.sort(key=lambda end: end[1].y)
-    heights = _spread_out([(point.y - low) / (high - low) for _, point in ends])
-    for (name, point), height in zip(ends, heights, strict=True):
-        axes.annotate(
-            name,
-            (point.x, scale * point.y),
-            xytext=(1.04, height),
-            textcoords="axes fraction",
-            fontsize=7,
-            color=colors[name],
-            va="center",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colors[name],
-                "lw": 0.5,
-                "alpha": 0.6,
-                "relpos": (0, 0.5),
-            },
-            annotation_clip=False,
-        )
-
-
-def _spread_out(heights: Sequence[float]) -> list[float]:
-    """Rising heights, moved apart as far as a line of text takes, around where they were."""
-    gap = min(_LINE, 1 / max(1, len(heights) - 1))
-    placed: list[float] = []
-    for height in heights:
-        placed.append(max(height, placed[-1] + gap) if placed else height)
-    top = 1.0
-    for index in reversed(range(len(placed))):
-        placed[index] = min(placed[index], top)
-        top = placed[index] - gap
-    return placed
+    points = [_as_percent(point) if panel.error_axis else point for _, point in ends]
+    name_points(
+        canvas,
+        axes,
+        [name for name, _ in ends],
+        [Point(x=point.x, y=scale * point.y) for point in points],
+        [STYLES[labels.index(name) % len(STYLES)][0] for name, _ in ends],
+    )
 
 
 def _level(axes: Axes, level: Level, style: tuple[int, tuple[int, ...]], scale: float) -> None:

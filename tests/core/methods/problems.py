@@ -49,7 +49,8 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "quantized_dt.max_leaves": 16,
     },
     "region_grouping": {"trunk": "conv"},
-    "sdt": {"trunk": "conv", "sdt.depth": 4, "sdt.tree_learning_rate": 0.2},
+    "sae": {"trunk": "conv", "sae.num_active": 3, "sae.learning_rate": 0.01},
+    "sdt": {"trunk": "conv", "sdt.depth": 4},
     "wsdan": {"trunk": "conv", "feature_dim": 16, "learning_rate": 0.01},
 }
 """What a method needs beside `small_config`. A new method adds a line."""
@@ -66,6 +67,7 @@ EPOCHS_TO_OVERFIT = {
     "protopnet": 20,
     "quantized_dt": 40,
     "region_grouping": 25,
+    "sae": 25,
     "sdt": 40,
     "wsdan": 40,
 }

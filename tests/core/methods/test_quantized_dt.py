@@ -16,6 +16,7 @@ from torch.nn import functional
 from core.config import TrainConfig
 from core.config.options import QuantizedDTOptions
 from core.errors import ConfigError
+from core.methods._soft_tree import log_paths
 from core.methods.quantized_dt import QuantizedDTModel
 from core.methods.quantized_dt._counts import (
     add_counts,
@@ -347,24 +348,19 @@ def test_a_full_tree_reads_levels_between_0_and_1() -> None:
     config = config_of(
         "quantized_dt",
         num_epochs=40,
-        learning_rate=0.2,
-        **{
-            "quantized_dt.structure": "full",
-            "quantized_dt.depth": 4,
-            "quantized_dt.tree_learning_rate": 0.4,
-        },
+        **{"quantized_dt.structure": "full", "quantized_dt.depth": 4},
     )
     state, results = train(config, dataset)
     assert results[-1].losses.keys() == {"label", "balance"}
     assert results[-1].losses["label"] < results[0].losses["label"]
-    assert results[-1].minival_accuracy > 0.6  # a quarter by chance
+    assert results[-1].minival_accuracy > 0.95
     model = network(state).eval()
     outputs = predict_split(model, dataset.test)
     assert outputs.levels_ND is not None
     levels = torch.from_numpy(outputs.levels_ND).float()
     soft = model.tree.soft  # type: ignore[union-attr]
     with torch.no_grad():
-        paths = soft.log_paths(levels / 7)[-1]
+        paths = log_paths(15 * soft.tests(levels / 7))[-1]
         expected = soft.leaf_logits_LK.softmax(1)[paths.argmax(1)]
     np.testing.assert_allclose(outputs.probabilities_NK, expected.numpy(), rtol=1e-5)
 
@@ -400,6 +396,7 @@ def test_a_full_tree_without_its_penalty_has_no_such_loss() -> None:
         ({"max_leaves": 0}, "`quantized_dt.max_leaves` must be at least 1"),
         ({"max_active_leaves": 0}, "`quantized_dt.max_active_leaves` must be at least 1"),
         ({"count_decay": 1.5}, r"`quantized_dt.count_decay` must lie in \[0, 1\]"),
+        ({"inverse_temperature": 0}, "`quantized_dt.inverse_temperature` must be above 0"),
         ({"balance_weight": -1}, "`quantized_dt.balance_weight` must be at least 0"),
         ({"tree_learning_rate": 0}, "`quantized_dt.tree_learning_rate` must be above 0"),
         ({"tree_momentum": 1}, r"`quantized_dt.tree_momentum` must lie in \[0, 1\)"),

@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 
 from core.config import PRESETS, TrainConfig, preset_config
+from core.data import load_dataset
 from core.methods import ROWS, check_method
+from tests.core.methods.problems import train
 from tests.core.small import small_config
 
 
@@ -44,3 +46,11 @@ def test_the_papers_own_rows_are_one_method() -> None:
     assert not quantized.has_sparsity_loss
     assert with_l1.has_sparsity_loss
     assert quantized.tree_weight == with_l1.tree_weight == 0
+
+
+@pytest.mark.parametrize("row", ["sdt", "quantized+sdt"])
+def test_soft_trees_learn_digits_in_the_presets_way(row: str) -> None:
+    """With tests that all begin near one half they would be at 25 to 70 % even after 15 epochs."""
+    config = preset_config("digits").replace({**ROWS[row], "num_epochs": 8})
+    _, results = train(config, load_dataset("digits"))
+    assert results[-1].minival_accuracy > 0.85

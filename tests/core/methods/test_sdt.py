@@ -40,10 +40,10 @@ def test_one_batch_is_one_step_of_plain_sgd(weight: float) -> None:
     order = np.random.default_rng([config.seed, 0]).permutation(16)
     labels = torch.from_numpy(dataset.train.labels_N[order])
     features = model.features(torch.from_numpy(dataset.train.images_NCHW[order]))
-    paths = log_paths(model.tree.tests(features))
+    paths = log_paths(model.tree.logits(features))
     log_q = functional.log_softmax(model.tree.leaf_logits_LK, 1)
     label = -(paths[-1].exp() * log_q[:, labels].T).sum(1).mean()
-    balance = BalancePenalty(depth=4)(model.tree.tests(features), paths)
+    balance = BalancePenalty(depth=4)(model.tree.logits(features), paths)
     (label + weight * balance).backward()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -127,6 +127,7 @@ def test_vectors_are_learnt_too() -> None:
     [
         ({"sdt.depth": 0}, r"`sdt.depth` must lie in \[1, 12\], or be None .* got 0"),
         ({"sdt.depth": 13}, "must lie in"),
+        ({"sdt.inverse_temperature": 0}, "`sdt.inverse_temperature` must be above 0"),
         ({"sdt.balance_weight": -1}, "`sdt.balance_weight` must be at least 0, but got -1.0"),
         ({"sdt.tree_learning_rate": 0}, "`sdt.tree_learning_rate` must be above 0"),
         ({"sdt.tree_momentum": 1}, r"`sdt.tree_momentum` must lie in \[0, 1\)"),

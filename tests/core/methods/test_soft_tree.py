@@ -89,6 +89,15 @@ def test_with_steep_tests_it_is_a_hard_tree() -> None:
     torch.testing.assert_close(tree.mixture(paths), expected)
 
 
+def test_the_inverse_temperature_scales_the_tests() -> None:
+    tree, x = random_tree(), samples()
+    plain = tree.logits(x)
+    torch.testing.assert_close(plain, tree.tests(x))
+    tree.inverse_temperature = 4.0
+    torch.testing.assert_close(tree.logits(x), 4 * plain)
+    torch.testing.assert_close(tree.log_paths(x)[-1], log_paths(4 * plain)[-1])
+
+
 def test_losses_written_out() -> None:
     tree, x = random_tree(), samples()
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
@@ -106,6 +115,59 @@ def test_losses_written_out() -> None:
     assert tree.expected_loss(one_hot, labels, divisor=6).item() == pytest.approx(
         tree.mixture_loss(one_hot, labels, divisor=6).item()
     )
+
+
+Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def objective_by_numpy(
+    weights: Weights, x: np.ndarray, labels: np.ndarray, *, beta: float, penalty: float
+) -> float:
+    """The loss of Frosst & Hinton (2017) by products of probabilities, without logarithms."""
+    tests, bias, leaves = weights
+    num_tests = len(tests)
+    q = np.exp(leaves) / np.exp(leaves).sum(1, keepdims=True)
+    p = 1 / (1 + np.exp(-beta * (x @ tests.T + bias)))
+    reach = np.ones((len(x), 2 * num_tests + 1))
+    for node in range(num_tests):
+        reach[:, 2 * node + 1] = reach[:, node] * (1 - p[:, node])
+        reach[:, 2 * node + 2] = reach[:, node] * p[:, node]
+    total = -(reach[:, num_tests:] * np.log(q[:, labels].T)).sum() / len(x)
+    for node in range(num_tests):
+        alpha = (reach[:, node] * p[:, node]).sum() / reach[:, node].sum()
+        depth = int(np.log2(node + 1))
+        total -= penalty * 2.0**-depth * 0.5 * (np.log(alpha) + np.log(1 - alpha))
+    return float(total)
+
+
+@pytest.mark.parametrize("beta", [1.0, 4.0])
+def test_the_whole_objective_and_its_gradient_are_those_of_another_implementation(
+    beta: float,
+) -> None:
+    tree, x, labels = random_tree(), samples(20), torch.arange(20) % 3
+    tree.inverse_temperature = beta
+    logits = tree.logits(x)
+    paths = log_paths(logits)
+    balance = BalancePenalty(depth=3).double()(logits, paths)
+    found = tree.expected_loss(paths[-1], labels, divisor=20) + 0.1 * balance
+    found.backward()
+    parameters = (tree.tests.weight, tree.tests.bias, tree.leaf_logits_LK)
+
+    def value(weights: Weights) -> float:
+        return objective_by_numpy(weights, x.numpy(), labels.numpy(), beta=beta, penalty=0.1)
+
+    at = tuple(parameter.detach().numpy().copy() for parameter in parameters)
+    assert found.item() == pytest.approx(value(at))
+    for index, parameter in enumerate(parameters):
+        assert parameter.grad is not None
+        for place in np.ndindex(at[index].shape):
+            ends = []
+            for sign in (1, -1):
+                moved = tuple(array.copy() for array in at)
+                moved[index][place] += sign * 1e-6
+                ends.append(value(moved))
+            slope = (ends[0] - ends[1]) / 2e-6
+            assert parameter.grad[place].item() == pytest.approx(slope, rel=1e-5, abs=1e-8)
 
 
 def test_a_mirrored_tree_says_the_same() -> None:
@@ -187,18 +249,83 @@ def test_a_constant_stream_converges_to_its_batch() -> None:
     assert last.item() == pytest.approx(alone.item(), rel=1e-9)
 
 
-def test_gradients_of_the_penalty_are_those_of_the_batch_alone() -> None:
-    """History moves the value, and no gradient goes into it."""
-    history = torch.randn(4, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
+def test_gradients_of_the_penalty_are_those_of_finite_differences() -> None:
     def value(logits: Tensor) -> Tensor:
-        penalty = BalancePenalty(depth=3).double()
-        penalty(history, log_paths(history))
-        total: Tensor = penalty(logits, log_paths(logits))
+        total: Tensor = BalancePenalty(depth=3)(logits, log_paths(logits))
         return total
 
-    logits = torch.randn(4, 7, dtype=torch.float64, requires_grad=True)
+    logits = draw_logits(1).requires_grad_()
     assert torch.autograd.gradcheck(value, logits)
+
+
+def draw_logits(seed: int) -> Tensor:
+    return torch.randn(4, 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def gradient(penalty: BalancePenalty, logits: Tensor) -> Tensor:
+    logits = logits.clone().requires_grad_()
+    penalty(logits, log_paths(logits)).backward()
+    assert logits.grad is not None
+    return logits.grad
+
+
+def test_the_window_does_not_thin_the_gradient() -> None:
+    """A deep node's sums hold many batches, of which one has the gradient."""
+    batch = draw_logits(0)
+    alone = gradient(BalancePenalty(depth=3, running=False).double(), batch)
+    penalty = BalancePenalty(depth=3).double()
+    for _ in range(100):
+        torch.testing.assert_close(gradient(penalty, batch), alone)
+
+
+def test_over_a_window_the_gradient_is_that_of_its_sums() -> None:
+    """Of a batch after another one, by finite differences: times the batches in the window."""
+    history, batch = draw_logits(0), draw_logits(1)
+    found = gradient_after(history, batch)
+    step = 1e-6
+    for node, depth in ((0, 0), (1, 1), (2, 1), (3, 2), (6, 2)):
+        ends = []
+        for sign in (1, -1):
+            moved = batch.clone()
+            moved[2, node] += sign * step
+            right, through = (
+                [
+                    (1 - 2.0**-d) * old + new
+                    for d, old, new in zip(DEPTHS, before, after, strict=True)
+                ]
+                for before, after in zip(all_shares(history), all_shares(moved), strict=True)
+            )
+            # Each node's term by itself, since each has a window of its own.
+            ends.append(
+                [
+                    -(2.0**-d) / 2 * (math.log(r / t) + math.log(1 - r / t)) * (2 - 2.0**-d)
+                    for d, r, t in zip(DEPTHS, right, through, strict=True)
+                ]
+            )
+        expected = sum((a - b) / (2 * step) for a, b in zip(*ends, strict=True))
+        assert found[2, node].item() == pytest.approx(expected, rel=1e-5, abs=1e-9), (node, depth)
+
+
+DEPTHS = [level for level in range(3) for _ in range(2**level)]
+
+
+def gradient_after(history: Tensor, batch: Tensor) -> Tensor:
+    penalty = BalancePenalty(depth=3).double()
+    penalty(history, log_paths(history))
+    return gradient(penalty, batch)
+
+
+def all_shares(logits: Tensor) -> tuple[list[float], list[float]]:
+    """Sums of P_i p_i and P_i of a tree of depth 3, node by node."""
+    right, through = np.zeros(7), np.zeros(7)
+    for row in logits.tolist():
+        reach = np.ones(15)
+        for node in range(7):
+            p = 1 / (1 + math.exp(-row[node]))
+            reach[2 * node + 1], reach[2 * node + 2] = reach[node] * (1 - p), reach[node] * p
+        right += reach[2:15:2]
+        through += reach[:7]
+    return right.tolist(), through.tolist()
 
 
 def test_all_nodes_above_the_leaves_are_penalised() -> None:
