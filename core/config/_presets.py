@@ -54,6 +54,19 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "drops_to_stop": None,
             }
         ),
+        "kanji": MappingProxyType(
+            {
+                "feature_dim": 128,
+                "hidden_dim": 128,
+                "trunk_width": 24,
+                "trunk_learning_rate_scale": 1.0,
+                "max_depth": 7,
+                "num_epochs": 30,
+                "batch_size": 32,
+                "learning_rate": 0.05,
+                "drops_to_stop": None,
+            }
+        ),
         "cub": _PMG,
         "awa2": MappingProxyType({**_PMG, "max_depth": 6}),
         "apascal": MappingProxyType({**_PMG, "max_depth": 5}),

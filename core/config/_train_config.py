@@ -73,7 +73,7 @@ class TrainConfig:
 
     image_size: int | None = None
     """Pixels of each side that a rendered dataset's images are drawn at, such as `field_guide`'s;
-    None for the dataset's own size. Every other dataset refuses it."""
+    None for the dataset's own size. A dataset that is not drawn refuses it."""
 
     resize_size: int | None = None
     """Pixels of an image's shorter side before the crop; None for bundled datasets, whose images

@@ -1,6 +1,12 @@
 """Datasets: images, classes, and the attributes that training never sees."""
 
-from core.data.bundled import FieldGuideParams, load_digits, load_field_guide
+from core.data.bundled import (
+    FieldGuideParams,
+    KanjiParams,
+    load_digits,
+    load_field_guide,
+    load_kanji,
+)
 from core.data.counterfactual import CounterfactualPairs
 from core.data.registry import (
     BUNDLED_DATASETS,
@@ -23,6 +29,7 @@ __all__ = [
     "CounterfactualPairs",
     "Dataset",
     "FieldGuideParams",
+    "KanjiParams",
     "Split",
     "check_dataset",
     "counterfactual_pairs",
@@ -31,4 +38,5 @@ __all__ = [
     "load_dataset",
     "load_digits",
     "load_field_guide",
+    "load_kanji",
 ]

@@ -14,7 +14,7 @@ from core.errors import DataError
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CounterfactualPairs:
-    """Pairs of images, row by row, that differ in what one attribute draws and in nothing else.
+    """Pairs of images, row by row, that differ in one thing: an attribute, or a component.
 
     Raises
     ------

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, TypeVar
 
 from core.config import PRESETS, ImageOptions, own_preset
 from core.data.bundled import (
     FieldGuideParams,
+    KanjiParams,
     field_guide_pairs,
+    kanji_pairs,
+    kanjivg_version,
     load_digits,
     load_field_guide,
+    load_kanji,
 )
 from core.data.counterfactual import CounterfactualPairs
 from core.data.naming import check_name
@@ -18,20 +22,37 @@ from core.errors import ConfigError, did_you_mean
 
 _StrPath = str | PathLike[str]
 _Loader = Callable[[ImageOptions, int, _StrPath | None], Dataset]
+_Pairs = Callable[[ImageOptions, int, bool], CounterfactualPairs]
+_Params = TypeVar("_Params")
 
 _LOADERS: dict[str, _Loader] = {
     "digits": lambda images, split_seed, cache_dir: load_digits(split_seed=split_seed),
     "field_guide": lambda images, split_seed, cache_dir: load_field_guide(
-        _field_guide_params(images), split_seed=split_seed, cache_dir=cache_dir
+        _at_size(FieldGuideParams, images), split_seed=split_seed, cache_dir=cache_dir
+    ),
+    "kanji": lambda images, split_seed, cache_dir: load_kanji(
+        _at_size(KanjiParams, images), split_seed=split_seed, cache_dir=cache_dir
     ),
 }
-_RENDERED_DATASETS = ("field_guide",)
+_PAIRS: dict[str, _Pairs] = {
+    "field_guide": lambda images, count, exchanges: field_guide_pairs(
+        _at_size(FieldGuideParams, images), pairs_per_attribute=count, exchanges=exchanges
+    ),
+    # A component of a kanji always takes another's place: there are exchanges alone.
+    "kanji": lambda images, count, exchanges: kanji_pairs(
+        _at_size(KanjiParams, images), pairs_per_attribute=count
+    ),
+}
+_RENDERED: dict[str, Callable[..., FieldGuideParams | KanjiParams]] = {
+    "field_guide": FieldGuideParams,
+    "kanji": KanjiParams,
+}
 
 BUNDLED_DATASETS: tuple[str, ...] = tuple(_LOADERS)
 """Made or shipped here, held in memory."""
 
-COUNTERFACTUAL_DATASETS: tuple[str, ...] = _RENDERED_DATASETS
-"""Those of which `counterfactual_pairs` can draw an image again with one attribute changed."""
+COUNTERFACTUAL_DATASETS: tuple[str, ...] = tuple(_PAIRS)
+"""Those of which `counterfactual_pairs` can draw an image again with one part of it changed."""
 
 PACKED_DATASETS: tuple[str, ...] = ("cub", "awa2", "apascal", "ayahoo")
 """Packed from their archives by `core.data.pack`, decoded while training."""
@@ -65,8 +86,8 @@ def load_dataset(
         from which it is copied to `cache_dir` once. The bundled datasets have none and refuse it.
     images
         `TrainConfig.image_options`: sizes and augmentation of a packed dataset's images, or the
-        size that those of "field_guide" are drawn at. "digits" has one size, and no bundled dataset
-        is augmented.
+        size that those of "field_guide" and "kanji" are drawn at. "digits" has one size, and no
+        bundled dataset is augmented.
     split_seed
         Seed that cuts minival from the training part; the test split does not depend on it.
     cache_dir
@@ -82,7 +103,8 @@ def load_dataset(
         If neither name nor place is given, if the name is unknown, if a bundled dataset is given
         `data`, workers or a packed one's sizes, if a packed one lacks them or was packed at a
         smaller size, if `image_size` is given for a dataset that is not drawn or lies outside
-        [16, 512], or if `split_seed` is negative.
+        [16, 512], if `split_seed` is negative, or if "kanji" is asked for without this project's
+        extra `[kanji]`.
     DataError
         If `data` holds no packed dataset of that name, or a damaged one.
 
@@ -166,9 +188,11 @@ def counterfactual_pairs(
     pairs_per_attribute: int = 20,
     exchanges: bool = False,
 ) -> CounterfactualPairs:
-    """Draw pairs of images of a dataset that differ in one attribute, to the pixel.
+    """Draw pairs of images of a dataset that differ in one thing.
 
-    No image of the dataset is among them.
+    Pairs of "field_guide" differ in one attribute, to the pixel. Pairs of "kanji" are two
+    characters that differ in one component, written by one hand: in the attributes of both
+    components and of their strokes. No image of the dataset is among them.
 
     Parameters
     ----------
@@ -180,7 +204,8 @@ def counterfactual_pairs(
         At least 1; half of them add the attribute and half remove it where both can be.
     exchanges
         Whether to make pairs in which one attribute takes the place of another as well (a red bill
-        turns yellow). Some attributes can change in no other way, and have no pairs without.
+        turns yellow). Some attributes can change in no other way, and have no pairs without. All
+        pairs of "kanji" are exchanges, and are made either way.
 
     Raises
     ------
@@ -198,15 +223,11 @@ def counterfactual_pairs(
     if name not in COUNTERFACTUAL_DATASETS:
         known = ", ".join(repr(known_name) for known_name in COUNTERFACTUAL_DATASETS)
         raise ConfigError(
-            f"Counterfactual pairs are there for {known} alone, which is drawn from records, but "
+            f"Counterfactual pairs are there for {known} alone, which are drawn from records, but "
             f"got {name!r}.{did_you_mean(name, COUNTERFACTUAL_DATASETS)}"
         )
     check_dataset(name, data=None, images=images)
-    return field_guide_pairs(
-        _field_guide_params(images),
-        pairs_per_attribute=pairs_per_attribute,
-        exchanges=exchanges,
-    )
+    return _PAIRS[name](images, pairs_per_attribute, exchanges)
 
 
 def check_dataset(
@@ -248,7 +269,7 @@ def check_dataset(
             f"{str(data)!r}: leave it out."
         )
     if images.decodes:
-        remedy = "give `image_size`" if name in _RENDERED_DATASETS else "leave them out"
+        remedy = "give `image_size`" if name in _RENDERED else "leave them out"
         raise ConfigError(
             f"`resize_size` and `crop_size` must be None for {name!r}, whose images have one size "
             f"and are not decoded, but got {images.resize_size} and {images.crop_size}: {remedy}."
@@ -258,21 +279,21 @@ def check_dataset(
             f"`loader_workers` must be 0 for {name!r}, whose images are held in memory, but got "
             f"{loader_workers}: leave it out."
         )
+    if name == "kanji":
+        kanjivg_version()  # refuses where there is none
 
 
 def _check_image_size(name: str, images: ImageOptions) -> None:
-    if name not in _RENDERED_DATASETS:
+    if name not in _RENDERED:
         is_packed = name not in BUNDLED_DATASETS
         own = "are decoded" if is_packed else "have one size"
         remedy = "give `resize_size` and `crop_size`" if is_packed else "leave it out"
         raise ConfigError(
             f"`image_size` must be None for {name!r}, whose images {own} and are not drawn, but "
-            f"got {images.image_size}: {remedy}, or take {', '.join(_RENDERED_DATASETS)}."
+            f"got {images.image_size}: {remedy}, or take {' or '.join(_RENDERED)}."
         )
-    _field_guide_params(images)  # refuses what the renderer cannot draw
+    _at_size(_RENDERED[name], images)  # refuses what the renderer cannot draw
 
 
-def _field_guide_params(images: ImageOptions) -> FieldGuideParams:
-    if images.image_size is None:
-        return FieldGuideParams()
-    return FieldGuideParams(image_size=images.image_size)
+def _at_size(kind: Callable[..., _Params], images: ImageOptions) -> _Params:
+    return kind() if images.image_size is None else kind(image_size=images.image_size)

@@ -9,5 +9,15 @@ from core.data.bundled.field_guide import (
     field_guide_pairs,
     load_field_guide,
 )
+from core.data.bundled.kanji import KanjiParams, kanji_pairs, kanjivg_version, load_kanji
 
-__all__ = ["FieldGuideParams", "field_guide_pairs", "load_digits", "load_field_guide"]
+__all__ = [
+    "FieldGuideParams",
+    "KanjiParams",
+    "field_guide_pairs",
+    "kanji_pairs",
+    "kanjivg_version",
+    "load_digits",
+    "load_field_guide",
+    "load_kanji",
+]

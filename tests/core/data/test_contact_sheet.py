@@ -56,9 +56,12 @@ def test_the_command_writes_a_picture(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == f"{out}: 10 images of digits\n"
 
 
-def test_the_command_draws_the_field_guide_at_a_size(tmp_path: Path) -> None:
-    out = tmp_path / "sheet.svg"
-    arguments = ["--dataset", "field_guide", "--set", "image_size=16", "--cache-dir", str(tmp_path)]
+@pytest.mark.parametrize(("name", "file"), [("field_guide", "sheet.svg"), ("kanji", "sheet.png")])
+def test_the_command_draws_a_rendered_dataset_at_a_size(
+    tmp_path: Path, name: str, file: str
+) -> None:
+    out = tmp_path / file
+    arguments = ["--dataset", name, "--set", "image_size=16", "--cache-dir", str(tmp_path)]
     assert main([*arguments, "--output", str(out)]) == 0
     assert out.stat().st_size > 10_000
 

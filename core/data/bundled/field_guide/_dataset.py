@@ -11,18 +11,19 @@ import numpy.typing as npt
 import PIL
 
 from core.cache import default_cache_dir
+from core.data.bundled._cache import Arrays, cached
+from core.data.bundled._version import source_digest
 from core.data.bundled.field_guide._annotate import misread, shown_attributes
 from core.data.bundled.field_guide._attributes import ATTRIBUTES
-from core.data.bundled.field_guide._cache import Arrays, cached
 from core.data.bundled.field_guide._params import FieldGuideParams
 from core.data.bundled.field_guide._render import render
 from core.data.bundled.field_guide._scene import compose
 from core.data.bundled.field_guide._species import SPECIES
 from core.data.bundled.field_guide._specimen import Stream, draw_specimen, stream
-from core.data.bundled.field_guide._version import renderer_version
 from core.data.splits import cut, stratified_splits
 from core.data.types import Dataset
 
+_RENDERER = Path(__file__).parent
 _TEST_SHARE = 0.3
 _MINIVAL_SHARE = 0.1
 
@@ -115,5 +116,6 @@ def draw_one(
 
 def _cache_key(params: FieldGuideParams) -> str:
     # Another Pillow may fill an edge differently, and another NumPy may draw other numbers.
-    versions = f"renderer {renderer_version()}, pillow {PIL.__version__}, numpy {np.__version__}"
+    renderer = source_digest(_RENDERER)
+    versions = f"renderer {renderer}, pillow {PIL.__version__}, numpy {np.__version__}"
     return f"field_guide {params.canonical()} {versions}"

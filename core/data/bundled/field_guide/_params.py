@@ -5,6 +5,7 @@ import json
 import numbers
 from dataclasses import dataclass
 
+from core.data.bundled._checks import checked_int
 from core.errors import ConfigError
 
 
@@ -39,9 +40,12 @@ class FieldGuideParams:
     """Probability that an image hides some part of its bird, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        self._check_int("image_size", 16, 512)
-        self._check_int("images_per_species", 10, 100_000)
-        self._check_int("seed", 0, 2**63 - 1)
+        for name, low, high in (
+            ("image_size", 16, 512),
+            ("images_per_species", 10, 100_000),
+            ("seed", 0, 2**63 - 1),
+        ):
+            object.__setattr__(self, name, checked_int(name, getattr(self, name), low, high))
         for name in ("label_noise", "hide_probability"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, numbers.Real):
@@ -58,11 +62,3 @@ class FieldGuideParams:
     def canonical(self) -> str:
         """One string for one set of parameters, the same in every process."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    def _check_int(self, name: str, low: int, high: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise ConfigError(f"`{name}` must be an integer, but got {value!r}.")
-        if not low <= int(value) <= high:
-            raise ConfigError(f"`{name}` must lie in [{low}, {high}], but got {value}.")
-        object.__setattr__(self, name, int(value))

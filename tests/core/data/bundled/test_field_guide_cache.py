@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from core.cache import default_cache_dir
 from core.data import FieldGuideParams, load_field_guide
+from core.data.bundled._cache import Arrays, cached
+from core.data.bundled._version import source_digest
 from core.data.bundled.field_guide import _dataset
-from core.data.bundled.field_guide._cache import Arrays, cached
-from core.data.bundled.field_guide._version import source_digest
 from tests.core.data.helpers import SMALL, in_new_process, output_of
 
 ARRAYS = {"numbers": np.arange(6).reshape(2, 3), "flags": np.array([True, False])}
@@ -122,7 +122,7 @@ def test_a_failed_write_leaves_nothing_behind(
     def refuse(source: Path, target: Path) -> None:
         raise PermissionError("no renaming here")
 
-    monkeypatch.setattr("core.data.bundled.field_guide._cache.os.replace", refuse)
+    monkeypatch.setattr("core.data.bundled._cache.os.replace", refuse)
     with pytest.warns(RuntimeWarning, match="no renaming here"):
         cached("toy", "key", Maker(), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -172,7 +172,7 @@ def test_any_change_of_the_renderers_source_is_another_version(tmp_path: Path) -
 
 def test_another_renderer_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load_field_guide(SMALL, cache_dir=tmp_path)
-    monkeypatch.setattr(_dataset, "renderer_version", lambda: "another")
+    monkeypatch.setattr(_dataset, "source_digest", lambda folder: "another")
     load_field_guide(SMALL, cache_dir=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 

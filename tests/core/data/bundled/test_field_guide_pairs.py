@@ -268,11 +268,11 @@ def test_images_have_the_size_of_the_datasets() -> None:
         "field_guide", images=ImageOptions(image_size=48), pairs_per_attribute=1
     )
     assert found.before.images.shape == found.after.images.shape == (3, 48, 48)
-    assert COUNTERFACTUAL_DATASETS == ("field_guide",)
+    assert COUNTERFACTUAL_DATASETS == ("field_guide", "kanji")
 
 
 def test_messages() -> None:
-    with pytest.raises(ConfigError, match=r"for 'field_guide' alone.*but got 'digits'"):
+    with pytest.raises(ConfigError, match=r"for 'field_guide', 'kanji' alone.*but got 'digits'"):
         counterfactual_pairs("digits")
     with pytest.raises(ConfigError, match="Did you mean 'field_guide'"):
         counterfactual_pairs("fieldguide")

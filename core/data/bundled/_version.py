@@ -1,6 +1,6 @@
-"""The renderer's version: a digest of its own source.
+"""A renderer's version: a digest of its own source.
 
-A number kept by hand would be forgotten once, and an old cache would then pass for the new birds.
+A number kept by hand would be forgotten once, and an old cache would then pass for a new one.
 """
 
 import hashlib
@@ -15,8 +15,3 @@ def source_digest(folder: Path) -> str:
         digest.update(f"{path.name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def renderer_version() -> str:
-    """Changes whenever a file of this package does."""
-    return source_digest(Path(__file__).parent)
