@@ -167,13 +167,13 @@ def _generate(root: Path, num_images: int) -> Archive:
         name="cub",
         root=root,
         class_names=tuple(f"{label:03d}" for label in range(NUM_CLASSES)),
-        attribute_names=("none",),
+        attribute_names=(),
         files=tuple(files),
         boxes_N4=None,
         crops=False,
         labels_N=labels_N,
         is_test_N=is_test_N,
-        attributes_NA=np.zeros((num_images, 1), dtype=np.bool_),
+        attributes_NA=np.zeros((num_images, 0), dtype=np.bool_),
         attributes_per_class=False,
     )
 

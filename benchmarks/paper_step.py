@@ -116,13 +116,13 @@ def _dataset(folder: Path, steps: int, loader_workers: int) -> Dataset:
         name="cub",
         root=folder,
         class_names=tuple(str(k) for k in range(NUM_CLASSES)),
-        attribute_names=("none",),
+        attribute_names=(),
         files=tuple(files),
         boxes_N4=None,
         crops=False,
         labels_N=np.arange(count) % 2,
         is_test_N=np.arange(count) >= count - 2,
-        attributes_NA=np.ones((count, 1), dtype=np.bool_),
+        attributes_NA=np.zeros((count, 0), dtype=np.bool_),
         attributes_per_class=False,
     )
     pack(archive, folder / "packed", shorter_side=None, num_workers=1)

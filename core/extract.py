@@ -1,4 +1,4 @@
-"""What a trained extractor says of every picture in a folder, as one Parquet table.
+"""What a trained extractor says of every picture in a folder, as one Parquet or CSV table.
 
 ``python -m core.extract MODEL_DIR IMAGES_DIR --output features.parquet``
 """
@@ -6,13 +6,15 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import torch
 from rich.console import Console
@@ -40,6 +42,9 @@ _FIXED = (
     *("file", "levels", "attributes", "net_class", "net_probability"),
     *("tree_class", "tree_probability", "reason"),
 )
+
+
+_SUFFIXES = (".parquet", ".csv")
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -83,11 +88,13 @@ def extract_pictures(
     files
         The pictures, in the order of the rows.
     out
-        The Parquet file. It appears when it is whole. Columns: file (path relative to `folder`),
-        levels (list of uint8), one bool column for each attribute that has a match, by its name
-        (without any: attributes, b(v) as a list of bool), net_class, net_probability; of a method
-        with a tree, tree_class, tree_probability; and of one with a tree or prototypes, reason. An
-        attribute called as one of these has "attribute " before its name.
+        A .parquet or .csv file. It appears when it is whole. Columns: file (path relative to
+        `folder`), levels (list of uint8), one bool column for each attribute that has a match, by
+        its name (without any: attributes, b(v) as a list of bool), net_class, net_probability; of a
+        method with a tree, tree_class, tree_probability; and of one with a tree or prototypes,
+        reason. An attribute called as one of these has "attribute " before its name. CSV has no
+        lists: levels are columns there, feature_0, feature_1 and so on, and b(v), which follows
+        from them, is left out.
     folder
         All files lie below it.
     batch_size
@@ -119,7 +126,7 @@ def extract_pictures(
         group_rows = min(group_rows, _GROUP_BITS // bits)
     partial = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        with pq.ParquetWriter(partial, schema) as writer:
+        with _open_writer(partial, schema, extractor, is_csv=out.suffix.lower() == ".csv") as write:
             waiting: list[pa.RecordBatch] = []
             for start in track(
                 range(0, len(files), batch_size),
@@ -130,10 +137,10 @@ def extract_pictures(
                 some = files[start : start + batch_size]
                 waiting += _read_and_extract(extractor, some, folder, schema, unreadable)
                 if sum(part.num_rows for part in waiting) >= group_rows:
-                    writer.write_table(pa.Table.from_batches(waiting))
+                    write(pa.Table.from_batches(waiting))
                     waiting = []
             if waiting:
-                writer.write_table(pa.Table.from_batches(waiting))
+                write(pa.Table.from_batches(waiting))
         os.replace(partial, out)
     finally:
         partial.unlink(missing_ok=True)
@@ -145,8 +152,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     out: Path = options.output
-    if out.suffix.lower() != ".parquet":
-        parser.error(f"--output must end in .parquet, but got {str(out)!r}.")
+    if out.suffix.lower() not in _SUFFIXES:
+        parser.error(f"--output must end in {' or '.join(_SUFFIXES)}, but got {str(out)!r}.")
     if not out.parent.is_dir():
         parser.error(f"--output lies in {str(out.parent)!r}, which is no folder: make it first.")
     if out.is_dir():
@@ -172,6 +179,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     written = len(files) - len(unreadable)
     sys.stdout.write(f"{out}: {written} pictures, {len(unreadable)} unreadable\n")
     return 1 if unreadable else 0
+
+
+@contextmanager
+def _open_writer(
+    path: Path, schema: pa.Schema, extractor: AttributeExtractor, *, is_csv: bool
+) -> Iterator[Callable[[pa.Table], None]]:
+    """What takes tables of the schema, one after another."""
+    if not is_csv:
+        with pq.ParquetWriter(path, schema) as parquet:
+            yield parquet.write_table
+        return
+    num_features = extractor.trained_.num_features
+    flat = _without_lists(schema.empty_table(), num_features).schema
+    with pa.csv.CSVWriter(path, flat) as writer:
+        yield lambda table: writer.write_table(_without_lists(table, num_features))
+
+
+def _without_lists(table: pa.Table, num_features: int) -> pa.Table:
+    """A column a feature in the place of the levels, and no b(v)."""
+    levels = table.column("levels").combine_chunks().flatten().to_numpy()
+    levels_ND = levels.reshape(-1, num_features)
+    columns: dict[str, Any] = {}
+    for field in table.schema:
+        if field.name == "levels":
+            columns |= {f"feature_{i}": pa.array(levels_ND[:, i]) for i in range(num_features)}
+        elif not pa.types.is_list(field.type):
+            columns[field.name] = table.column(field.name)
+    return pa.table(columns)
 
 
 def _check_device(name: str) -> None:
@@ -269,7 +304,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="python -m core.extract",
         description="Write levels, attributes, classes and, where there is a tree or prototypes, "
-        "their reason for every picture in a folder, as a Parquet table.",
+        "their reason for every picture in a folder, as a Parquet or CSV table.",
         epilog="example: python -m core.extract artifacts pictures --output features.parquet. "
         "Exit code: 0, 1 if a picture could not be read (the others are written), 2 for a refusal.",
         allow_abbrev=False,
@@ -284,7 +319,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"folder of pictures, searched recursively: {', '.join(PICTURE_SUFFIXES)}",
     )
     parser.add_argument(
-        "--output", required=True, type=Path, metavar="FILE", help="table to write: .parquet"
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="table to write: .parquet or .csv",
     )
     parser.add_argument(
         "--batch-size",

@@ -153,7 +153,12 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.engine.budget import Budget
     from sweep.engine.runner import check_configs
     from sweep.engine.search import Course, run_search
-    from sweep.engine.study import default_storage, open_storage, open_study
+    from sweep.engine.study import (
+        check_objectives,
+        default_storage,
+        open_storage,
+        open_study,
+    )
     from sweep.engine.study_searcher import Search
     from sweep.report import check_measures
     from sweep.report.present import present
@@ -201,6 +206,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         print_estimate(trials, run_options, console, teraflops=options.teraflops)
         return EXIT_OK
     fingerprints = Fingerprints(run_options.data)
+    check_objectives(objectives, run_options.data.load(base))
     fixed = {key: value for key, value in base.identity().items() if key not in space.varies}
     fixed["objective"] = [objective.name for objective in objectives]
     fixed["constraints"] = [str(constraint) for constraint in constraints]

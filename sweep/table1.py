@@ -26,7 +26,7 @@ from typing import Any
 from core.config import TrainConfig
 from core.data import DATASETS
 from core.errors import ConfigError, did_you_mean
-from sweep.cli import Experiment, Flags, main
+from sweep.cli import Experiment, Flags, main, places_from
 from sweep.report.table1 import build as build_report
 from sweep.spec import SweepSpec, datasets
 
@@ -42,10 +42,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     own.add_argument(
         "--datasets",
         nargs="+",
-        choices=DATASETS,
         default=["field_guide", "digits"],
         metavar="NAME",
-        help=f"of {', '.join(DATASETS)} (default: field_guide digits)",
+        help=f"of {', '.join(DATASETS)}, or what --data holds (default: field_guide digits)",
     )
 
 
@@ -55,7 +54,7 @@ def build(base: TrainConfig, seeds: Sequence[int], options: argparse.Namespace) 
     from core.methods import ROWS
 
     rows = _chosen(options.methods, ROWS)
-    presets = datasets(base, options.datasets)
+    presets = datasets(base, options.datasets, places_from(options))
     arms = {
         f"{row} {name}": {**preset, **ROWS[row]} for name, preset in presets.items() for row in rows
     }

@@ -2,7 +2,7 @@
 
 from core.config._image_options import CROP_PADDING, Augmentation, ImageOptions
 from core.config._options import OPTION_NAMES, OPTION_TYPES, option_default
-from core.config._presets import PRESETS, preset_config
+from core.config._presets import PRESETS, own_preset, preset_config
 from core.config._train_config import (
     FIELD_NAMES,
     MAX_BITS,
@@ -42,5 +42,6 @@ __all__ = [
     "TrunkNorm",
     "UpdateOrder",
     "option_default",
+    "own_preset",
     "preset_config",
 ]

@@ -5,6 +5,7 @@ its weights of tree and sparsity, where they are not the paper's, were chosen on
 alone, each the largest within one point of the best (`sweep.ablation_lambdas`).
 """
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -72,6 +73,44 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "ayahoo": MappingProxyType({**_PMG, "max_depth": 4}),
     }
 )
+
+_SMALLEST_SIDE, _LARGEST_SIDE = 8, 64
+"""Pixels that the small conv net is made for."""
+
+_FEWEST_STEPS = 500
+
+
+def own_preset(*, num_classes: int, num_train: int, side: int) -> Mapping[str, Any]:
+    """What to start from on a data set of one's own: field_guide's preset at its size and depth.
+
+    Parameters
+    ----------
+    num_classes
+        The tree is as deep as a leaf for each takes.
+    num_train
+        Images to train on. Few get more epochs, up to four times as many, for 500 steps.
+    side
+        Pixels of the shorter side of most of its images. They are brought to this, to at most 64,
+        and cut to their square centre.
+
+    Examples
+    --------
+    >>> preset = own_preset(num_classes=12, num_train=400, side=500)
+    >>> preset["resize_size"], preset["max_depth"], preset["num_epochs"]
+    (64, 4, 40)
+    """
+    like = PRESETS["field_guide"]
+    size = min(max(side, _SMALLEST_SIDE), _LARGEST_SIDE)
+    for_steps = math.ceil(_FEWEST_STEPS * like["batch_size"] / max(num_train, 1))
+    return MappingProxyType(
+        {
+            **like,
+            "num_epochs": min(max(for_steps, like["num_epochs"]), 4 * like["num_epochs"]),
+            "resize_size": size,
+            "crop_size": size,
+            "max_depth": max(1, math.ceil(math.log2(max(num_classes, 1)))),
+        }
+    )
 
 
 def preset_config(dataset: str) -> TrainConfig:

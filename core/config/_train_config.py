@@ -63,7 +63,7 @@ class TrainConfig:
     `replace` takes them by name, as it takes fields."""
 
     dataset: str = "digits"
-    """Name in `core.data.DATASETS`."""
+    """Name in `core.data.DATASETS`, or that of a packed data set of one's own."""
 
     split_seed: int = 0
     """Seed that cuts minival from train."""

@@ -15,6 +15,8 @@ from core.data.registry import (
     PACKED_DATASETS,
     check_dataset,
     counterfactual_pairs,
+    dataset_name,
+    dataset_preset,
     load_dataset,
 )
 from core.data.types import Dataset, Split
@@ -31,6 +33,8 @@ __all__ = [
     "Split",
     "check_dataset",
     "counterfactual_pairs",
+    "dataset_name",
+    "dataset_preset",
     "load_dataset",
     "load_digits",
     "load_field_guide",

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.command import OneLineParser, add_set_argument
-from core.config import preset_config
-from core.data.registry import DATASETS, load_dataset
+from core.config import TrainConfig
+from core.data.registry import DATASETS, dataset_name, dataset_preset, load_dataset
 from core.data.types import Dataset, Split
 from core.data.views import DPI, FORMATS, Cell, attributes_in_words, draw_sheet
 from core.errors import ConfigError, CoreError
@@ -84,8 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not out.parent.is_dir():
         parser.error(f"--output lies in {str(out.parent)!r}, which is no folder: make it first.")
     try:
+        dataset = _load(options)
         figure = contact_sheet(
-            _load(options),
+            dataset,
             split=options.split,
             per_class=options.per_class,
             columns=options.columns,
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         figure.savefig(out, dpi=DPI)
     except (CoreError, OSError) as error:
         parser.error(str(error))
-    sys.stdout.write(f"{out}: {len(figure.axes)} images of {options.dataset}\n")
+    sys.stdout.write(f"{out}: {len(figure.axes)} images of {dataset.name}\n")
     return 0
 
 
@@ -111,9 +112,11 @@ def _first_rows(dataset: Dataset, part: Split, per_class: int) -> list[int]:
 
 
 def _load(options: argparse.Namespace) -> Dataset:
-    config = preset_config(options.dataset).replace(dict(options.set))
+    name = dataset_name(options.dataset, options.data)
+    preset = dataset_preset(name, options.data)
+    config = TrainConfig().replace({"dataset": name, **preset, **dict(options.set)})
     return load_dataset(
-        options.dataset,
+        name,
         data=options.data,
         images=config.image_options,
         split_seed=config.split_seed,
@@ -129,7 +132,9 @@ def _parser() -> argparse.ArgumentParser:
         "--set image_size=96 --output sheet.png",
         allow_abbrev=False,
     )
-    parser.add_argument("--dataset", required=True, help=f"one of {', '.join(DATASETS)}")
+    parser.add_argument(
+        "--dataset", help=f"one of {', '.join(DATASETS)} (default: what --data holds)"
+    )
     parser.add_argument(
         "--output",
         required=True,

@@ -18,13 +18,20 @@ from rich.console import Console
 
 from core.cache import default_cache_dir
 from core.command import OneLineParser
-from core.data.packed import Manifest, StrPath, localize, open_table, read_columns, verify
+from core.data.packed import (
+    Manifest,
+    StrPath,
+    attributes_of,
+    localize,
+    open_table,
+    read_columns,
+    verify,
+)
 from core.data.views import (
     DPI,
     FORMATS,
     Cell,
     attributes_in_words,
-    attributes_of,
     draw_sheet,
     print_description,
     summarize_splits,

@@ -1,6 +1,7 @@
-"""Pack an archive on disk into the form that training reads.
+"""Pack an archive on disk, or pictures of one's own, into the form that training reads.
 
 ``python -m core.data.pack cub --root DIR --output packed/cub``
+``python -m core.data.pack folder --root PICTURES --output packed/birds``
 
 ``--output`` may be a URI, such as ``s3://bucket/cub`` or ``gs://bucket/cub``. Interrupted, the same
 command goes on with what is left.
@@ -13,9 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from core.command import OneLineParser, shown_size
-from core.data.archives import ARCHIVES, Archive, read_archive
+from core.data.archives import OWN_READERS, READERS, Archive, read_archive
 from core.data.packed import (
     DEFAULT_MAX_UNREADABLE,
     DEFAULT_QUALITY,
@@ -25,6 +27,7 @@ from core.data.packed import (
     pack,
 )
 from core.data.packed.progress import PackingProgress
+from core.data.registry import DATASETS
 from core.errors import ConfigError, CoreError
 
 __all__ = ["main"]
@@ -42,10 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     try:
-        reader_options = _reader_options(options.option)
-        archive = read_archive(options.name, options.root, **reader_options)
+        reader_options = _reader_options(options)
+        console = Console(stderr=True, highlight=False)
+        # Of one's own pictures each is opened to look for near duplicates.
+        with console.status(f"Reading {escape(options.root)}"):
+            archive = read_archive(options.reader, options.root, **reader_options)
+        if options.reader in OWN_READERS:
+            _check_own_name(archive.name)
         _tell_oddities(archive)
-        with PackingProgress(Console(stderr=True, highlight=False)) as progress:
+        with PackingProgress(console) as progress:
             manifest = pack(
                 archive,
                 options.output,
@@ -68,15 +76,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _EXIT_OK
 
 
-def _reader_options(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _reader_options(given: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    for key, value in pairs:
+    if given.name is not None:
+        if given.reader not in OWN_READERS:
+            raise ConfigError(
+                f"--name is for {' and '.join(OWN_READERS)}, but {given.reader!r} has its own name."
+            )
+        options["dataset_name"] = given.name
+    for key, value in given.option:
         if key in ("name", "root"):
             raise ConfigError(f"--option is for the reader's own options, and {key!r} is none.")
         if key in options:
             raise ConfigError(f"--option {key} must be given once, but is given again.")
         options[key] = value
     return options
+
+
+def _check_own_name(name: str) -> None:
+    """Refuse the name of a data set that is known: its preset and the paper's numbers are not ours.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if name in DATASETS:
+        raise ConfigError(
+            f"A data set of one's own must have a name of its own, but {name!r} is one of "
+            f"{', '.join(DATASETS)}: give another with --name."
+        )
 
 
 def _tell_oddities(archive: Archive) -> None:
@@ -122,15 +150,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="python -m core.data.pack",
         description="Pack the images, classes, split and attributes of an archive as Arrow files.",
-        epilog="example: python -m core.data.pack cub --root CUB_200_2011 --output packed/cub",
+        epilog="example: python -m core.data.pack folder --root PICTURES --output packed/birds "
+        "--option attributes=birds.csv",
         allow_abbrev=False,
     )
-    parser.add_argument("name", help=f"one of {', '.join(ARCHIVES)}")
+    parser.add_argument(
+        "reader", metavar="READER", help=f"what lies in --root: one of {', '.join(READERS)}"
+    )
     parser.add_argument(
         "--root",
         required=True,
         metavar="DIR",
-        help="folder of the archive, as it unpacks; not a packed dataset, whose place is --data",
+        help="folder of the archive, as it unpacks, or of class folders, or a Parquet file or a "
+        "folder of some; not a packed dataset, whose place is --data",
+    )
+    parser.add_argument(
+        "--name", help="of a data set of one's own (default: that of the folder or file)"
     )
     parser.add_argument(
         "--output", required=True, metavar="PATH", help="folder to write, or s3://... or gs://..."
@@ -175,7 +210,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="option of the archive's reader, such as objects=one-per-image; may be repeated",
+        help="option of the reader, such as objects=one-per-image, attributes=FILE.csv or "
+        "test_share=0.2; may be repeated",
     )
     return parser
 

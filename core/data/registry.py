@@ -1,10 +1,10 @@
-"""Datasets by name."""
+"""Datasets by name, and packed ones of one's own by their place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from core.config import ImageOptions
+from core.config import PRESETS, ImageOptions, own_preset
 from core.data.bundled import (
     FieldGuideParams,
     KanjiParams,
@@ -16,6 +16,7 @@ from core.data.bundled import (
     load_kanji,
 )
 from core.data.counterfactual import CounterfactualPairs
+from core.data.naming import check_name
 from core.data.types import Dataset
 from core.errors import ConfigError, did_you_mean
 
@@ -57,11 +58,12 @@ PACKED_DATASETS: tuple[str, ...] = ("cub", "awa2", "apascal", "ayahoo")
 """Packed from their archives by `core.data.pack`, decoded while training."""
 
 DATASETS: tuple[str, ...] = BUNDLED_DATASETS + PACKED_DATASETS
-"""Names that `load_dataset` knows."""
+"""Names that `load_dataset` knows without being told more. A packed data set of one's own has the
+name that its manifest states."""
 
 
 def load_dataset(
-    name: str,
+    name: str | None = None,
     *,
     data: _StrPath | None = None,
     images: ImageOptions | None = None,
@@ -69,7 +71,7 @@ def load_dataset(
     cache_dir: _StrPath | None = None,
     loader_workers: int = 0,
 ) -> Dataset:
-    """Load a dataset by name.
+    """Load a dataset by its name, or a packed one by its place.
 
     Images of a packed dataset stay in its memory-mapped files, which processes of one machine
     share. They are decoded, resized and cropped batch by batch; minival is a tenth of the training
@@ -78,7 +80,7 @@ def load_dataset(
     Parameters
     ----------
     name
-        One of `DATASETS`.
+        One of `DATASETS`, or the name of a packed data set of one's own. None for that of `data`.
     data
         Where `python -m core.data.pack` put a packed dataset: a folder, or an s3:// or gs:// URI,
         from which it is copied to `cache_dir` once. The bundled datasets have none and refuse it.
@@ -98,10 +100,11 @@ def load_dataset(
     Raises
     ------
     ConfigError
-        If the name is unknown, if a bundled dataset is given `data`, workers or a packed one's
-        sizes, if a packed one lacks them or was packed at a smaller size, if `image_size` is given
-        for a dataset that is not drawn or lies outside [16, 512], if `split_seed` is negative, or
-        if "kanji" is asked for without this project's extra `[kanji]`.
+        If neither name nor place is given, if the name is unknown, if a bundled dataset is given
+        `data`, workers or a packed one's sizes, if a packed one lacks them or was packed at a
+        smaller size, if `image_size` is given for a dataset that is not drawn or lies outside
+        [16, 512], if `split_seed` is negative, or if "kanji" is asked for without this project's
+        extra `[kanji]`.
     DataError
         If `data` holds no packed dataset of that name, or a damaged one.
 
@@ -116,6 +119,7 @@ def load_dataset(
     (3, 448, 448)
     """
     images = images or ImageOptions()
+    name = dataset_name(name, data)
     check_dataset(name, data=data, images=images, loader_workers=loader_workers)
     if data is None:
         return _LOADERS[name](images, split_seed, cache_dir)
@@ -129,6 +133,51 @@ def load_dataset(
         split_seed=split_seed,
         cache_dir=cache_dir,
         loader_workers=loader_workers,
+    )
+
+
+def dataset_name(name: str | None, data: _StrPath | None) -> str:
+    """The name that is given, or the one that a packed dataset's manifest states.
+
+    Raises
+    ------
+    ConfigError
+        If there is neither a name nor a place.
+    DataError
+        If the place holds no packed dataset.
+    """
+    if name is not None:
+        return name
+    if data is None:
+        raise ConfigError(
+            f"A dataset must be given by its name, such as {BUNDLED_DATASETS[0]!r}, or a packed "
+            "one by its place (`data`)."
+        )
+    from core.data.packed.dataset import manifest_of
+
+    return manifest_of(data).name
+
+
+def dataset_preset(name: str, data: _StrPath | None = None) -> Mapping[str, Any]:
+    """Fields of TrainConfig that suit a dataset better than the paper's.
+
+    Those of `core.config.PRESETS`. A packed data set of one's own, which has none there, gets
+    `core.config.own_preset` of its classes, the number of its images and their median size.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If `data` is to be read, and holds no packed dataset of that name.
+    """
+    if name in PRESETS or data is None:
+        return PRESETS.get(name, {})
+    from core.data.packed.dataset import manifest_of, median_side
+
+    manifest = manifest_of(data, name)
+    return own_preset(
+        num_classes=len(manifest.class_names),
+        num_train=manifest.num_train,
+        side=median_side(data),
     )
 
 
@@ -191,14 +240,18 @@ def check_dataset(
     ConfigError
         As `load_dataset`.
     """
-    if name not in DATASETS:
+    if name not in DATASETS and data is None:
         known = ", ".join(repr(known_name) for known_name in DATASETS)
-        raise ConfigError(f"Dataset {name!r} is none of {known}.{did_you_mean(name, DATASETS)}")
+        raise ConfigError(
+            f"Dataset {name!r} is none of {known}.{did_you_mean(name, DATASETS)} One of your own "
+            "is packed with `python -m core.data.pack folder`, and found by its place (`data`)."
+        )
+    check_name(name)
     if loader_workers < 0:
         raise ConfigError(f"`loader_workers` must be at least 0, but got {loader_workers}.")
     if images.image_size is not None:
         _check_image_size(name, images)
-    if name in PACKED_DATASETS:
+    if name not in BUNDLED_DATASETS:
         if data is None:
             raise ConfigError(
                 f"`data` must say where {name!r} was packed, but is None. Pack its archive with "
@@ -232,8 +285,9 @@ def check_dataset(
 
 def _check_image_size(name: str, images: ImageOptions) -> None:
     if name not in _RENDERED:
-        own = "are decoded" if name in PACKED_DATASETS else "have one size"
-        remedy = "give `resize_size` and `crop_size`" if name in PACKED_DATASETS else "leave it out"
+        is_packed = name not in BUNDLED_DATASETS
+        own = "are decoded" if is_packed else "have one size"
+        remedy = "give `resize_size` and `crop_size`" if is_packed else "leave it out"
         raise ConfigError(
             f"`image_size` must be None for {name!r}, whose images {own} and are not drawn, but "
             f"got {images.image_size}: {remedy}, or take {' or '.join(_RENDERED)}."

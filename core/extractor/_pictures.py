@@ -3,23 +3,19 @@
 Shape letters: C channels, H height, W width.
 """
 
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from core.data.pictures import DAMAGED, PICTURE_SUFFIXES, on_white
 from core.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-PICTURE_SUFFIXES = (
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".pgm"),
-    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
-)
-"""Endings of the files that are taken for pictures."""
+__all__ = ["PICTURE_SUFFIXES", "load_picture"]
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -29,8 +25,8 @@ def load_picture(
 ) -> npt.NDArray[np.uint8]:
     """Decode a picture and bring it to a network's image shape.
 
-    Turned upright by its EXIF entry, converted to grey or RGB (transparency is dropped), resized
-    and cut to its centre. Of an animation the first frame counts.
+    Turned upright by its EXIF entry, put on white where it is transparent, converted to grey or
+    RGB, resized and cut to its centre. Of an animation the first frame counts.
 
     Parameters
     ----------
@@ -68,14 +64,7 @@ def load_picture(
         if resize_size is None:
             image = ImageOps.fit(image, (width, height), method=Image.Resampling.BICUBIC)
     # What Pillow's decoders raise on damaged files; an error of our own would show elsewhere.
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        Image.DecompressionBombError,
-    ) as error:
+    except (*DAMAGED, Image.DecompressionBombError) as error:
         raise DataError(f"{str(path)!r} cannot be read as a picture: {error}") from error
     pixels = np.asarray(image)
     if resize_size is not None:
@@ -107,5 +96,4 @@ def _of_bytes(image: "Picture") -> "Picture":
         return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode!r} have no stated range")
-    # A palette with several transparent entries is converted to RGB under a warning only.
-    return image.convert("RGBA") if image.mode == "P" else image
+    return on_white(image) if image.has_transparency_data or image.mode == "P" else image

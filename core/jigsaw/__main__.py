@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.command import OneLineParser, add_set_argument
-from core.config import preset_config
-from core.data import DATASETS, load_dataset
+from core.config import TrainConfig
+from core.data import DATASETS, dataset_name, dataset_preset, load_dataset
 from core.errors import CoreError
 from core.jigsaw._file import model_of, pretrain_to_file
 from core.training import EpochResult
@@ -28,9 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    config = preset_config(options.dataset).replace(dict(options.set))
+    name = dataset_name(options.dataset, options.data)
+    preset = dataset_preset(name, options.data)
+    config = TrainConfig().replace({"dataset": name, **preset, **dict(options.set)})
     dataset = load_dataset(
-        options.dataset,
+        name,
         data=options.data,
         images=config.image_options,
         split_seed=config.split_seed,
@@ -65,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "--set num_epochs=20 --output jigsaw.safetensors",
         allow_abbrev=False,
     )
-    parser.add_argument("--dataset", required=True, help=f"one of {', '.join(DATASETS)}")
+    parser.add_argument(
+        "--dataset", help=f"one of {', '.join(DATASETS)} (default: what --data holds)"
+    )
     parser.add_argument("--data", metavar="PATH", help="where a packed dataset lies")
     parser.add_argument(
         "--loader-workers",

@@ -16,7 +16,13 @@ from sweep.cli._experiment import (
     make_console,
     ui_command,
 )
-from sweep.cli._flags import add_run_flags, command_parser, positive, run_options_from
+from sweep.cli._flags import (
+    add_run_flags,
+    command_parser,
+    places_from,
+    positive,
+    run_options_from,
+)
 
 __all__ = [
     "EXIT_FAILED_TRIALS",
@@ -34,6 +40,7 @@ __all__ = [
     "guarded",
     "main",
     "make_console",
+    "places_from",
     "positive",
     "run_options_from",
     "ui_command",

@@ -11,10 +11,16 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from core.config import PRESETS, TrainConfig, preset_config
-from core.data import BUNDLED_DATASETS
+from core.config import TrainConfig
+from core.data import BUNDLED_DATASETS, dataset_preset
 from core.errors import CoreError
-from sweep.cli._flags import add_run_flags, command_parser, run_options_from
+from sweep.cli._flags import (
+    add_run_flags,
+    command_parser,
+    places_from,
+    run_options_from,
+    settle_dataset,
+)
 from sweep.cli._signals import sigterm_interrupts
 from sweep.engine.options import RunOptions
 from sweep.errors import EXIT_LOST, ClusterLostError, SweepError
@@ -169,11 +175,13 @@ def base_config(
 ) -> TrainConfig:
     """Preset of the dataset, then the sweep's settings, then `--set`; what holds is printed."""
     settings, given = settings or {}, dict(options.set)
-    base = preset_config(options.dataset).replace({**settings, **given})
-    preset = PRESETS.get(options.dataset, {})
+    settle_dataset(options)
+    name = options.dataset
+    preset = dataset_preset(name, places_from(options).get(name))
+    base = TrainConfig().replace({"dataset": name, **preset, **settings, **given})
     later: Mapping[str, Any] = {**settings, **given}
     for whose, values in (
-        (f"Preset '{options.dataset}'", {k: v for k, v in preset.items() if k not in later}),
+        (f"Preset '{name}'", {k: v for k, v in preset.items() if k not in later}),
         ("This sweep", {k: v for k, v in settings.items() if k not in given}),
         ("--set", given),
     ):

@@ -7,11 +7,14 @@ from dataclasses import fields
 from pathlib import Path
 
 from core.command import add_set_argument
-from core.data import BUNDLED_DATASETS, DATASETS, PACKED_DATASETS
-from sweep.engine.data import DataPlaces, parse_places
+from core.data import BUNDLED_DATASETS, PACKED_DATASETS, dataset_name
+from core.errors import ConfigError
+from sweep.engine.data import DataPlaces, parse_places, split_place
 from sweep.engine.options import RunOptions
 from sweep.engine.placement import Placement
 from sweep.errors import SweepError
+
+DEFAULT_DATASET = "digits"
 
 
 def command_parser(description: str) -> argparse.ArgumentParser:
@@ -33,10 +36,9 @@ def add_run_flags(
     if with_dataset:
         what.add_argument(
             "--dataset",
-            choices=DATASETS,
-            default="digits",
-            help=f"bundled: {', '.join(BUNDLED_DATASETS)}; packed: {', '.join(PACKED_DATASETS)} "
-            "(default: digits)",
+            metavar="NAME",
+            help=f"bundled: {', '.join(BUNDLED_DATASETS)}; packed: {', '.join(PACKED_DATASETS)}, "
+            f"or what --data holds (default: what --data holds, else {DEFAULT_DATASET})",
         )
     what.add_argument(
         "--data",
@@ -44,7 +46,8 @@ def add_run_flags(
         default=[],
         metavar="[NAME=]PATH",
         help="where `python -m core.data.pack` put a packed dataset: a folder that all nodes have, "
-        "s3:// or gs://; with NAME= for another one than --dataset, and may be repeated",
+        "s3:// or gs://; without --dataset it is what is trained on; with NAME= for another one, "
+        "and may be repeated",
     )
     if with_seeds:
         what.add_argument(
@@ -170,6 +173,37 @@ def add_run_flags(
     return parser
 
 
+def settle_dataset(options: argparse.Namespace) -> None:
+    """Fill in which dataset a sweep trains on: --dataset, or what --data holds, or the default.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If --data holds several, or no packed dataset.
+    """
+    if options.dataset is not None:
+        return
+    bare = [text for text in options.data if split_place(text)[0] is None]
+    if len(bare) > 1:
+        raise ConfigError(
+            f"--data gives {' and '.join(bare)}: say with --dataset which to train on, and give "
+            "the others as NAME=PATH."
+        )
+    options.dataset = dataset_name(None, bare[0]) if bare else DEFAULT_DATASET
+
+
+def places_from(options: argparse.Namespace) -> dict[str, str]:
+    """Where packed datasets lie, by name: a bare PATH is the sweep's dataset, if it has one.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `parse_places`.
+    """
+    has_several = getattr(options, "datasets", None) is not None
+    return parse_places(options.data, None if has_several else options.dataset)
+
+
 def run_options_from(options: argparse.Namespace) -> RunOptions:
     """Check folders and fill in the defaults that depend on one another.
 
@@ -182,7 +216,7 @@ def run_options_from(options: argparse.Namespace) -> RunOptions:
     if output.exists() and not output.is_dir():
         raise SweepError(f"--output {str(output)!r} is a file: give a folder.")
     output = output.absolute()
-    paths = parse_places(options.data, options.dataset, DATASETS)
+    paths = places_from(options)
     return RunOptions(
         output=output,
         tracking_uri=options.tracking_uri or f"sqlite:///{output / 'mlflow.db'}",

@@ -3,9 +3,18 @@
 import functools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from core.config import ImageOptions, TrainConfig
-from core.data import PACKED_DATASETS, Dataset, check_dataset, load_dataset
+from core.data import (
+    BUNDLED_DATASETS,
+    PACKED_DATASETS,
+    Dataset,
+    check_dataset,
+    dataset_name,
+    load_dataset,
+)
+from core.data.naming import is_name
 from core.errors import ConfigError, DataError
 from sweep.errors import SweepError
 
@@ -65,7 +74,7 @@ class DataPlaces:
                     f"--data says where {name!r} lies, but the sweep trains on "
                     f"{', '.join(names)} alone: leave it out, or give that one's place."
                 )
-        if self.loader_workers and not set(names) & set(PACKED_DATASETS):
+        if self.loader_workers and set(names) <= set(BUNDLED_DATASETS):
             raise SweepError(
                 f"--loader-workers {self.loader_workers} decode packed datasets, but the sweep "
                 f"trains on {', '.join(names)}, which is held in memory: leave it out."
@@ -83,7 +92,7 @@ class DataPlaces:
         return _load(name, self.paths.get(name), images, split_seed, self._loader_workers(name))
 
     def _loader_workers(self, name: str) -> int:
-        return self.loader_workers if name in PACKED_DATASETS else 0
+        return 0 if name in BUNDLED_DATASETS else self.loader_workers
 
 
 class Fingerprints:
@@ -134,20 +143,35 @@ def _load(
     )
 
 
-def parse_places(given: Iterable[str], dataset: str, known: Iterable[str]) -> dict[str, str]:
-    """Read what --data was given: PATH for the sweep's dataset, or NAME=PATH for any.
+def split_place(text: str) -> tuple[str | None, str]:
+    """NAME and PATH of NAME=PATH; None and all of it for a path, which may hold a "=" itself."""
+    name, sign, path = text.partition("=")
+    if sign and is_name(name) and not Path(text).exists():
+        return name, path
+    return None, text
+
+
+def parse_places(given: Iterable[str], dataset: str | None) -> dict[str, str]:
+    """Read what --data was given: NAME=PATH, or a PATH that may hold a "=" itself.
+
+    Parameters
+    ----------
+    given
+        As it was written.
+    dataset
+        What a bare PATH holds; None where its manifest is to say.
 
     Raises
     ------
     ConfigError
         If one dataset is given two places.
+    DataError
+        If a manifest is to be read and there is none.
     """
-    names = set(known)
     paths: dict[str, str] = {}
     for text in given:
-        name, sign, path = text.partition("=")
-        if not sign or name not in names:
-            name, path = dataset, text
+        own_name, path = split_place(text)
+        name = own_name or dataset_name(dataset, path)
         if name in paths:
             raise ConfigError(
                 f"--data gives {name!r} two places, {paths[name]!r} and {path!r}: give one."

@@ -1,5 +1,6 @@
 """An Optuna study in its storage, and what it owes to MLflow after a kill."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -10,19 +11,37 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.data import Dataset
 from sweep.engine.budget import ENDED
 from sweep.engine.data import Fingerprints
 from sweep.engine.samplers import ABILITIES, all_points, experimental
 from sweep.engine.study_searcher import CONFIG_HASHES, FAILURE, Search
 from sweep.engine.trial import TrialSettings
 from sweep.errors import SweepError
+from sweep.tracking import metrics
 from sweep.tracking.connect import first_line
+from sweep.tracking.objectives import Objective
 from sweep.tracking.store import TrialStore
 from sweep.tracking.trials import SEARCH_ARM, TrialSpec
 from sweep.tracking.writer import SweepRuns
 
 _BUSY_SECONDS = 60
 """How long a writer of SQLite waits for a reader, such as a dashboard."""
+
+
+def check_objectives(objectives: Sequence[Objective], dataset: Dataset) -> None:
+    """Refuse an objective that the data has no numbers for.
+
+    Raises
+    ------
+    SweepError
+    """
+    for objective in objectives:
+        if objective.epoch_key == metrics.FIDELITY_SCORE and not dataset.attribute_names:
+            raise SweepError(
+                f"--objective {objective.name} needs attributes, but {dataset.name!r} has none: "
+                "take minival-accuracy."
+            )
 
 
 def open_storage(place: str) -> BaseStorage:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from sweep.report._spread import Spread
 from sweep.tracking.names import short_name
 
+NO_FIDELITY = "no fidelity: the data has no attributes to compare the levels with"
+"""Where every trial has levels and none has a fidelity."""
+
 
 def percent(spread: Spread) -> str:
     """Mean and deviation as "93.1 ± 0.4"; the mean alone for one seed."""

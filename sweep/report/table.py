@@ -7,6 +7,7 @@ from sweep.report._measures import columns_of_measures
 from sweep.report._published import Published
 from sweep.report._report import Cell, Column, Report, Table
 from sweep.report._spread import Spread
+from sweep.report._words import NO_FIDELITY
 from sweep.tracking import metrics
 from sweep.tracking.results import SweepResults
 
@@ -55,6 +56,8 @@ class ArmTable:
     spreads: Mapping[str, Mapping[str, Spread]]
     """Column title to arm to spread; an arm without such a number is absent."""
 
+    has_levels: bool
+    """Whether some trial has levels, which attributes could be compared with."""
     measures: Mapping[str, Column]
     """The columns that are shown on request, by title."""
 
@@ -95,6 +98,7 @@ class ArmTable:
             spreads={
                 title: found for title, key in keys.items() if (found := spreads(results, key))
             },
+            has_levels=bool(spreads(results, metrics.final(metrics.ZERO_SHARE))),
             measures={title: column for title, (_, column) in measures.items()},
             narrow=narrow,
             published=published or {},
@@ -139,7 +143,7 @@ class ArmTable:
     def _floor(self) -> str:
         means = [100 * spread.mean for spread in self.spreads.get("floor", {}).values()]
         if not means:
-            return ""
+            return NO_FIDELITY if self.has_levels else ""
         low, high = f"{min(means):.1f}", f"{max(means):.1f}"
         shown = low if low == high else f"{low} to {high}"
         return f"fidelity's floor, what constant features score: {shown}"

@@ -1,6 +1,6 @@
 """Report of `sweep.table1`: tables, paired differences and figures for each data set."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sweep.report._arms import floor_of
@@ -9,7 +9,7 @@ from sweep.report._pairs import differences_table
 from sweep.report._published import published
 from sweep.report._report import Cell, Column, Figure, Level, Panel, Point, Report, Series, Table
 from sweep.report._spread import Spread
-from sweep.report._words import means_in_words
+from sweep.report._words import NO_FIDELITY, means_in_words
 from sweep.report.table import spreads
 from sweep.tracking import metrics
 from sweep.tracking.plan import Arm
@@ -123,12 +123,19 @@ def _table(results: SweepResults, dataset: str, rows: Mapping[str, Arm]) -> Tabl
             Column(name="failed", unit="count", narrow=not are_alike),
         ],
         rows=cells,
-        note=(
-            "held-out: features chosen on minival, scored on test; gain: held-out over the same "
-            "network before training"
-            if "held-out gain" in (column.name for column in columns)
-            else ""
-        ),
+        note=_note(results, rows, [column.name for column in columns]),
+    )
+
+
+def _note(results: SweepResults, rows: Mapping[str, Arm], titles: Sequence[str]) -> str:
+    levels = spreads(results, metrics.final(metrics.ZERO_SHARE))
+    if "fidelity" not in titles and any(arm.name in levels for arm in rows.values()):
+        return NO_FIDELITY
+    if "held-out gain" not in titles:
+        return ""
+    return (
+        "held-out: features chosen on minival, scored on test; gain: held-out over the same "
+        "network before training"
     )
 
 

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.config import TrainConfig, preset_config
-from core.data import DATASETS
+from core.config import TrainConfig
+from core.data import DATASETS, dataset_preset
 from core.errors import ConfigError, did_you_mean
 
 Overrides = Mapping[str, Any]
@@ -123,7 +123,9 @@ def one_at_a_time(axes: Axes | None = None, /, **fields: Sequence[Any]) -> Arms:
     return arms
 
 
-def datasets(base: TrainConfig, names: Sequence[str]) -> Arms:
+def datasets(
+    base: TrainConfig, names: Sequence[str], places: Mapping[str, str] | None = None
+) -> Arms:
     """Return an arm for each data set, with its own preset.
 
     Fields that `base` changes of its own data set's preset, by a sweep's settings or by `--set`,
@@ -134,12 +136,16 @@ def datasets(base: TrainConfig, names: Sequence[str]) -> Arms:
     base
         The sweep's base config.
     names
-        Of `core.data.DATASETS`.
+        Of `core.data.DATASETS`, or of packed ones of one's own that have a place.
+    places
+        Where packed ones lie, by name.
 
     Raises
     ------
     ConfigError
         If a name is unknown or given twice.
+    DataError
+        If a place is to be read and holds no packed dataset of its name.
 
     Examples
     --------
@@ -148,14 +154,20 @@ def datasets(base: TrainConfig, names: Sequence[str]) -> Arms:
     >>> arms["field_guide"]["feature_dim"], "num_epochs" in arms["field_guide"]
     (128, False)
     """
+    known_places = places or {}
     for name in names:
-        if name not in DATASETS:
+        if name not in DATASETS and name not in known_places:
             raise ConfigError(f"{name!r} is no dataset.{did_you_mean(name, DATASETS)}")
         if list(names).count(name) > 1:
             raise ConfigError(f"Dataset {name!r} is given twice: name each once.")
-    values, own = base.to_dict(), preset_config(base.dataset).to_dict()
+
+    def preset(name: str) -> dict[str, Any]:
+        chosen = {"dataset": name, **dataset_preset(name, known_places.get(name))}
+        return TrainConfig().replace(chosen).to_dict()
+
+    values, own = base.to_dict(), preset(base.dataset)
     open_fields = [key for key in values if values[key] == own[key] and key != "dataset"]
-    presets = {name: preset_config(name).to_dict() for name in names}
+    presets = {name: preset(name) for name in names}
     differing = [key for key in open_fields if any(p[key] != values[key] for p in presets.values())]
     return Arms(
         {

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from core.config import FIELD_NAMES, PRESETS, TrainConfig, preset_config
+from core.config import FIELD_NAMES, PRESETS, TrainConfig, own_preset, preset_config
 from core.config.options import OPTIONS, JigsawOptions
 from core.data import DATASETS
 from core.errors import ConfigError
@@ -220,3 +220,21 @@ def test_every_preset_is_legal_and_belongs_to_a_dataset() -> None:
     for name in PRESETS:
         assert name in DATASETS
         assert preset_config(name).dataset == name
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "num_train", "side", "expected"),
+    [
+        (2, 10, 4, {"max_depth": 1, "num_epochs": 120, "crop_size": 8}),
+        (12, 400, 40, {"max_depth": 4, "num_epochs": 40, "crop_size": 40}),
+        (16, 533, 64, {"max_depth": 4, "num_epochs": 31, "crop_size": 64}),
+        (17, 100000, 4000, {"max_depth": 5, "num_epochs": 30, "crop_size": 64}),
+    ],
+)
+def test_a_preset_of_ones_own_follows_the_data(
+    num_classes: int, num_train: int, side: int, expected: dict[str, int]
+) -> None:
+    preset = own_preset(num_classes=num_classes, num_train=num_train, side=side)
+    assert {key: preset[key] for key in expected} == expected
+    assert preset["resize_size"] == preset["crop_size"]
+    assert TrainConfig().replace(preset).image_options.decodes

@@ -15,6 +15,7 @@ from sweep import (
 )
 from sweep.cli import Experiment
 from sweep.report import REPORTS, Difference, Report, Spread, Table, build_report
+from sweep.report._words import NO_FIDELITY
 from sweep.report.render import write
 from sweep.tracking import metrics
 from sweep.tracking.trials import TrialSpec
@@ -60,6 +61,23 @@ def test_a_method_without_tree_and_attributes_is_reported_without_them(name: str
     assert not report.tables[0].note
     drawn = [panel.y_label for figure in report.figures for panel in figure.panels]
     assert all("accuracy" in label for label in drawn)
+
+
+WITHOUT_ATTRIBUTES = tuple(key for key in metrics.FINAL_METRICS if "fidelity" not in key)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_data_without_attributes_is_reported_and_the_report_says_so(
+    name: str, tmp_path: Path
+) -> None:
+    spec = EXPERIMENTS[name].build(preset_config("digits"), range(2))
+    report = build_report(results_of(spec, by_seed, keys=WITHOUT_ATTRIBUTES))
+    names = [column.name for column in report.tables[0].columns]
+    assert names == ["arm", "accuracy", "tree", "minival", "seeds", "failed"]
+    assert report.tables[0].note == NO_FIDELITY
+    drawn = [panel.y_label for figure in report.figures for panel in figure.panels]
+    assert all("accuracy" in label for label in drawn)
+    assert all(path.stat().st_size > 0 for path in write(report, tmp_path))
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -26,6 +26,7 @@ KEYS = (*metrics.FINAL_METRICS, *metrics.ASSESSMENT_METRICS)
 def spec_of(*arguments: str, seeds: int = 2) -> SweepSpec:
     parser = argparse.ArgumentParser()
     table1.add_flags(parser)
+    parser.set_defaults(data=[])
     options = parser.parse_args(arguments)
     return table1.build(preset_config(options.datasets[0]), range(seeds), options)
 

@@ -11,6 +11,7 @@ from core.data.archives._ayahoo import read_ayahoo
 from core.data.archives._cub import read_cub
 from core.data.archives._table import Archive
 from core.data.archives.files import StrPath
+from core.data.archives.own import read_folder, read_parquet
 from core.errors import ConfigError, did_you_mean
 
 ARCHIVES: Mapping[str, Callable[..., Archive]] = MappingProxyType(
@@ -23,6 +24,14 @@ ARCHIVES: Mapping[str, Callable[..., Archive]] = MappingProxyType(
 )
 """Reader of each archive: the folder first, its own options by keyword."""
 
+OWN_READERS: Mapping[str, Callable[..., Archive]] = MappingProxyType(
+    {"folder": read_folder, "parquet": read_parquet}
+)
+"""Readers of pictures of one's own, whose data sets have names of their own."""
+
+READERS: Mapping[str, Callable[..., Archive]] = MappingProxyType({**ARCHIVES, **OWN_READERS})
+"""All of them."""
+
 
 def read_archive(name: str, root: StrPath, **options: Any) -> Archive:
     """Read an archive by name.
@@ -30,7 +39,7 @@ def read_archive(name: str, root: StrPath, **options: Any) -> Archive:
     Parameters
     ----------
     name
-        One of `ARCHIVES`.
+        One of `READERS`.
     root
         Folder of the unpacked archive; each reader says which folders it takes.
     **options
@@ -49,11 +58,11 @@ def read_archive(name: str, root: StrPath, **options: Any) -> Archive:
     >>> archive.name  # doctest: +SKIP
     'ayahoo'
     """
-    if name not in ARCHIVES:
-        known = ", ".join(map(repr, ARCHIVES))
-        hint = did_you_mean(name, ARCHIVES)
+    if name not in READERS:
+        known = ", ".join(map(repr, READERS))
+        hint = did_you_mean(name, READERS)
         raise ConfigError(f"Archive {name!r} is none of {known}.{hint}")
-    reader = ARCHIVES[name]
+    reader = READERS[name]
     own = tuple(list(inspect.signature(reader).parameters)[1:])
     for option in options:
         if option not in own:

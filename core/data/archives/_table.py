@@ -3,9 +3,10 @@
 Shape letters: N objects, A attributes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,13 @@ class Check(NamedTuple):
         return self.published == self.found
 
 
+class Contents(Protocol):
+    """Image files that lie inside other files."""
+
+    def read(self, rows: Sequence[int]) -> list[bytes]:
+        """The bytes of some rows' images; no bytes where there is no image."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Archive:
     """The common table that every reader gives. One row is one object: a labelled image or crop.
@@ -37,7 +45,7 @@ class Archive:
     """
 
     name: str
-    """"cub", "awa2", "apascal" or "ayahoo"."""
+    """"cub", "awa2", "apascal", "ayahoo", or that of a data set of one's own."""
 
     root: Path
     """Folder that `files` are relative to."""
@@ -62,9 +70,17 @@ class Archive:
     """Test split. The others are the training part, from which minival is cut when loading."""
 
     attributes_NA: npt.NDArray[np.bool_]
-    """Which semantic attributes hold. Per class in AwA2: rows of a class are then equal."""
+    """Which semantic attributes hold. Per class in AwA2: rows of a class are then equal. Without
+    columns where there are none."""
 
     attributes_per_class: bool
+    contents: Contents | None = None
+    """Gives the image files' bytes where they do not lie as files below `root`."""
+
+    groups_N: npt.NDArray[np.int64] | None = None
+    """Rows of one group show nearly the same, and stay on one side of every cut. None where the
+    rows of one image are a group, and no others are."""
+
     checks: tuple[Check, ...] = ()
     """Published counts beside those found, differences included."""
 
@@ -80,6 +96,8 @@ class Archive:
         }
         if self.boxes_N4 is not None:
             lengths["boxes_N4"] = len(self.boxes_N4)
+        if self.groups_N is not None:
+            lengths["groups_N"] = len(self.groups_N)
         if len(set(lengths.values())) != 1:
             counts = ", ".join(f"{name} has {length}" for name, length in lengths.items())
             raise DataError(f"An archive's columns must have one row per object, but {counts}.")

@@ -12,7 +12,7 @@ A packed dataset is a folder, local or of an object store::
 
 from core.data.packed._manifest import Manifest, Shard, Skipped
 from core.data.packed._place import StrPath
-from core.data.packed._read import localize, open_table, read_columns, verify
+from core.data.packed._read import attributes_of, localize, open_table, read_columns, verify
 from core.data.packed._schema import packed_schema
 from core.data.packed._write import (
     DEFAULT_MAX_UNREADABLE,
@@ -33,6 +33,7 @@ __all__ = [
     "Shard",
     "Skipped",
     "StrPath",
+    "attributes_of",
     "localize",
     "open_table",
     "pack",

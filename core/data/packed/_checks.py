@@ -51,8 +51,6 @@ def check_archive(archive: Archive) -> None:
     DataError
         With what it lacks.
     """
-    if not archive.attribute_names:
-        raise DataError(f"{archive.name!r} must have attributes to be packed, but has none.")
     for kind, names in (("class", archive.class_names), ("attribute", archive.attribute_names)):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:

@@ -2,26 +2,16 @@
 
 import io
 import math
-import struct
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from core.data.pictures import DAMAGED, on_white, turn_upright
 
 Box = tuple[float, float, float, float]
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes an image of each EXIF orientation upright; 1 is upright."""
 
 _DEEP_MODES = ("I", "F")
 """Pillow's modes of more than eight bits a channel begin so."""
@@ -33,6 +23,9 @@ class ImageTask(NamedTuple):
     path: str
     box: Box | None
     """Left, top, right, bottom in pixels, or None for the whole image."""
+
+    content: bytes | None = None
+    """The file's bytes where they do not lie in a file of their own."""
 
 
 class StoredImage(NamedTuple):
@@ -79,7 +72,7 @@ def store_image(
         A file that is missing, truncated or no image is told, not raised.
     """
     try:
-        content = Path(task.path).read_bytes()
+        content = Path(task.path).read_bytes() if task.content is None else task.content
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of large images; neither keeps it from reading.
             warnings.simplefilter("ignore")
@@ -88,16 +81,7 @@ def store_image(
         return Unreadable("its content is no image of a known format")
     except OSError as error:
         return Unreadable(error.strerror or str(error))
-    except (
-        _RefusedError,
-        Image.DecompressionBombError,
-        EOFError,
-        IndexError,
-        KeyError,
-        SyntaxError,
-        ValueError,
-        struct.error,
-    ) as error:
+    except (_RefusedError, Image.DecompressionBombError, *DAMAGED) as error:
         return Unreadable(str(error) or type(error).__name__)
 
 
@@ -107,26 +91,18 @@ def _store(content: bytes, box: Box | None, shorter_side: int | None, quality: i
         image: Image.Image = opened
         if image.mode.startswith(_DEEP_MODES):
             raise _RefusedError(f"it has more than eight bits a channel (mode {image.mode})")
-        orientation = _orientation(image)
+        upright = turn_upright(image)
         if box is not None:
             image = _cut(image, box)
-        if orientation in _UPRIGHT:
-            image = image.transpose(_UPRIGHT[orientation])
-        image = _reduced(_rgb(image), shorter_side)
+        if upright is not None:
+            image = image.transpose(upright)
+        image = _reduced(on_white(image), shorter_side)
         if image is opened and opened.format == "JPEG":
             return StoredImage(content, image.height, image.width)
         image.info = {}  # no comment or profile of the source
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=quality)
         return StoredImage(buffer.getvalue(), image.height, image.width)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (SyntaxError, ValueError, KeyError, EOFError, OSError, TypeError, struct.error):
-        return 1  # damaged metadata of an image that is whole
-    return orientation if isinstance(orientation, int) else 1
 
 
 def _cut(image: Image.Image, box: Box) -> Image.Image:
@@ -148,14 +124,6 @@ def _cut(image: Image.Image, box: Box) -> Image.Image:
             f"its box {shown} lies outside its {image.width} x {image.height} pixels"
         )
     return image if inside == (0, 0, *image.size) else image.crop(inside)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        opaque = Image.new("RGBA", image.size, "white")
-        opaque.alpha_composite(image.convert("RGBA"))
-        return opaque.convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _reduced(image: Image.Image, shorter_side: int | None) -> Image.Image:

@@ -118,6 +118,8 @@ def _digest(archive: Archive) -> str:
     columns: list[npt.NDArray[Any]] = [archive.labels_N, archive.is_test_N, archive.attributes_NA]
     if archive.crops and archive.boxes_N4 is not None:
         columns.append(archive.boxes_N4)
+    if archive.groups_N is not None:
+        columns.append(archive.groups_N)
     for column in columns:
         digest.update(f"{column.shape}{column.dtype.str}".encode())
         digest.update(np.ascontiguousarray(column).data)

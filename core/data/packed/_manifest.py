@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from core.data.archives import Check
 from core.data.packed._place import Place, StrPath
+from core.data.packed._schema import packed_schema
 from core.errors import DataError
 
 FORMAT = "intersection-packed"
@@ -68,6 +71,9 @@ class Manifest:
     options: Mapping[str, Any]
     """What the reader was asked for."""
 
+    has_groups: bool = False
+    """Whether the reader said which images belong on one side of every cut."""
+
     fingerprint: str = field(init=False)
     """SHA-256 over names, classes, attributes and the shards' content: the identity of the data,
     wherever it lies and however many workers packed it."""
@@ -81,6 +87,11 @@ class Manifest:
                 f"of test make {self.num_train + self.num_test}."
             )
         object.__setattr__(self, "fingerprint", self._hash())
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the shards."""
+        return packed_schema(len(self.attribute_names), has_groups=self.has_groups)
 
     @property
     def num_bytes(self) -> int:
@@ -107,6 +118,8 @@ class Manifest:
             "options": dict(self.options),
             "fingerprint": self.fingerprint,
         }
+        if self.has_groups:  # earlier releases know nothing of it
+            document["has_groups"] = True
         return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
@@ -197,4 +210,5 @@ def _from_document(document: Mapping[str, Any]) -> Manifest:
         checks=tuple(Check(**check) for check in document["checks"]),
         warnings=tuple(map(str, document["warnings"])),
         options=dict(document["options"]),
+        has_groups=bool(document.get("has_groups", False)),
     )

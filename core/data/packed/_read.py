@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import fs
 
 from core.data.packed._lock import locked
 from core.data.packed._manifest import MANIFEST, Manifest, Shard, read_manifest
 from core.data.packed._place import Place, StrPath
-from core.data.packed._schema import packed_schema
+from core.data.packed._schema import ATTRIBUTES, OPTIONAL
 from core.errors import ConfigError, DataError
 
 _PIECE = 8 << 20
@@ -32,9 +34,10 @@ def open_table(path: StrPath) -> pa.Table:
     -------
     pyarrow.Table
         One row an image, in the archive's order: image (large_binary, an encoded JPEG or PNG),
-        label (int32), is_test (bool), attributes (fixed_size_list of bool), file (string), row
-        (int64, the row in the archive), height and width (int32, pixels of the stored image),
-        crc32 (uint32, of the stored image's bytes).
+        label (int32), is_test (bool), attributes (fixed_size_list of bool; absent in data without
+        attributes), file (string), row (int64, the row in the archive), height and width (int32,
+        pixels of the stored image), crc32 (uint32, of the stored image's bytes), and group (int64)
+        where the reader gave groups.
 
     Raises
     ------
@@ -63,6 +66,8 @@ def open_table(path: StrPath) -> pa.Table:
 def read_columns(path: StrPath, columns: Sequence[str]) -> pa.Table:
     """Read some columns of a packed dataset that lies anywhere, and none of the others' bytes.
 
+    Columns that the dataset does not have, such as attributes, are absent.
+
     Raises
     ------
     ConfigError
@@ -73,9 +78,10 @@ def read_columns(path: StrPath, columns: Sequence[str]) -> pa.Table:
     place = Place.of(path)
     manifest = read_manifest(place)
     _check_sizes(place, manifest)
-    schema = packed_schema(len(manifest.attribute_names))
+    schema = manifest.schema
+    names = [name for name in columns if name in schema.names or name not in OPTIONAL]
     options = pa.ipc.IpcReadOptions(
-        included_fields=sorted(schema.get_field_index(name) for name in columns)
+        included_fields=sorted(schema.get_field_index(name) for name in names)
     )
     tables = []
     for shard in manifest.shards:
@@ -84,8 +90,17 @@ def read_columns(path: StrPath, columns: Sequence[str]) -> pa.Table:
                 table = pa.ipc.open_file(source, options=options).read_all()
             if table.num_rows != shard.rows:
                 raise _wrong_rows(place, shard, table.num_rows)
-            tables.append(table.select(list(columns)))
+            tables.append(table.select(names))
     return pa.concat_tables(tables)
+
+
+def attributes_of(table: pa.Table, num_attributes: int) -> npt.NDArray[np.bool_]:
+    """The column of attributes as a matrix, shape (rows, attributes); without one, no columns."""
+    if not num_attributes:
+        return np.zeros((table.num_rows, 0), dtype=np.bool_)
+    flags = table[ATTRIBUTES].combine_chunks().flatten()
+    matrix: npt.NDArray[np.bool_] = flags.to_numpy(zero_copy_only=False)
+    return matrix.reshape(-1, num_attributes)
 
 
 def verify(path: StrPath) -> None:
@@ -190,7 +205,7 @@ def _check_sizes(place: Place, manifest: Manifest) -> None:
 
 
 def _checked(table: pa.Table, place: Place, manifest: Manifest, shard: Shard) -> pa.Table:
-    schema = packed_schema(len(manifest.attribute_names))
+    schema = manifest.schema
     if not table.schema.equals(schema):
         raise DataError(
             f"{shard.file} in {place.shown!r} must have the columns {_shown(schema)}, but has "

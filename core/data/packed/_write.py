@@ -104,7 +104,7 @@ def pack(
     ConfigError
         If a setting is outside its range, or the URI is of no known filesystem.
     DataError
-        If the archive has no attributes or names that repeat, if its folder is missing, if too
+        If the archive has names that repeat, if its folder is missing, if too
         many images are unreadable, if the folder holds something else or was begun with other
         settings, or if another process is packing into it.
 
@@ -224,6 +224,7 @@ class _Packing:
             checks=archive.checks,
             warnings=archive.warnings,
             options=options,
+            has_groups=archive.groups_N is not None,
         )
 
     def _pack_shard(

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.command import shown_size
-from core.data.packed import Manifest
+from core.data.packed import Manifest, attributes_of
 from core.data.views._summary import SplitSummary, summarize
 
 MOST_LINES = 40
@@ -24,7 +24,7 @@ _MOST_SKIPPED = 10
 
 
 def summarize_splits(manifest: Manifest, table: pa.Table) -> dict[str, SplitSummary]:
-    """Summaries of "train" and "test"; the table has label, is_test and attributes."""
+    """Summaries of "train" and "test"; the table has label, is_test and any attributes."""
     labels_N = table["label"].to_numpy()
     is_test_N = table["is_test"].to_numpy()
     attributes_NA = attributes_of(table, len(manifest.attribute_names))
@@ -34,13 +34,6 @@ def summarize_splits(manifest: Manifest, table: pa.Table) -> dict[str, SplitSumm
         )
         for split, rows_N in (("train", ~is_test_N), ("test", is_test_N))
     }
-
-
-def attributes_of(table: pa.Table, num_attributes: int) -> npt.NDArray[np.bool_]:
-    """The column of attributes as a matrix, shape (N, A)."""
-    flags = table["attributes"].combine_chunks().flatten()
-    matrix: npt.NDArray[np.bool_] = flags.to_numpy(zero_copy_only=False)
-    return matrix.reshape(-1, num_attributes)
 
 
 def print_description(
@@ -53,8 +46,7 @@ def print_description(
     console.print(
         f"{escape(manifest.name)}: {manifest.num_rows} images ({manifest.num_train} train, "
         f"{manifest.num_test} test), {len(manifest.class_names)} classes, "
-        f"{len(manifest.attribute_names)} attributes per "
-        f"{'class' if manifest.attributes_per_class else 'image'}"
+        f"{_attributes_in_words(manifest)}"
     )
     console.print(
         f"{len(manifest.shards)} shards, {shown_size(manifest.num_bytes)}; shorter side {size}"
@@ -64,13 +56,21 @@ def print_description(
         console.print(f"reader options: {escape(options)}")
     console.print(f"fingerprint {manifest.fingerprint}\n")
     console.print(_counts(manifest.class_names, splits, full=full))
-    console.print(_prevalences(manifest.attribute_names, splits, full=full))
-    console.print(_floors(splits))
+    if manifest.attribute_names:
+        console.print(_prevalences(manifest.attribute_names, splits, full=full))
+        console.print(_floors(splits))
     if manifest.checks:
         console.print(_checks(manifest))
     for warning in manifest.warnings:
         console.print(f"warning: {escape(warning)}")
     _print_skipped(manifest, console, full=full)
+
+
+def _attributes_in_words(manifest: Manifest) -> str:
+    if not manifest.attribute_names:
+        return "no attributes, so runs on it have no fidelity"
+    per = "class" if manifest.attributes_per_class else "image"
+    return f"{len(manifest.attribute_names)} attributes per {per}"
 
 
 def _counts(class_names: Sequence[str], splits: Mapping[str, SplitSummary], *, full: bool) -> Table:

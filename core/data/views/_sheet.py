@@ -36,7 +36,12 @@ class Cell(NamedTuple):
 
 
 def attributes_in_words(attribute_names: Sequence[str], flags_A: npt.NDArray[np.bool_]) -> str:
-    """Name the attributes that hold, without the prefixes and separators of CUB's names."""
+    """Name the attributes that hold, without the prefixes and separators of CUB's names.
+
+    Nothing where the data has no attributes.
+    """
+    if not attribute_names:
+        return ""
     words = [
         attribute_names[column].removeprefix("has_").replace("::", " ").replace("_", " ")
         for column in np.flatnonzero(flags_A).tolist()

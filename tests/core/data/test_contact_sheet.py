@@ -88,7 +88,7 @@ def test_the_command_draws_a_rendered_dataset_at_a_size(
         (["--dataset", "digits", "--columns", "few"], "invalid int value: 'few'"),
         (["--dataset", "digits", "--split", "valid"], "invalid choice: 'valid'"),
         (["--dataset", "digits", "--sedd", "1"], "unrecognized arguments: --sedd 1"),
-        ([], "required: --dataset"),
+        ([], "must be given by its name, such as 'digits', or a packed one by its place"),
     ],
 )
 def test_the_command_refuses_in_one_line(

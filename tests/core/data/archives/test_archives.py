@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.data.archives import ARCHIVES, Archive, Check, read_archive
+from core.data.archives import ARCHIVES, READERS, Archive, Check, read_archive
 from core.errors import ConfigError, DataError
 from tests.core.data.archives_on_disk import small_table, write_archive
 
@@ -45,8 +45,8 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cubs", "'cubs' is none of 'cub', 'awa2', 'apascal', 'ayahoo'. Did you mean 'cub'"),
-        ("digits", "'digits' is none of .*'ayahoo'\\.$"),
+        ("cubs", "'cubs' is none of 'cub', 'awa2', .*'parquet'. Did you mean 'cub'"),
+        ("digits", "'digits' is none of .*'parquet'\\.$"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_one(
@@ -71,7 +71,7 @@ def test_a_wrong_root_is_told_with_the_layout(name: str, tmp_path: Path) -> None
 
 
 def test_options_are_keywords_with_a_default() -> None:
-    for reader in ARCHIVES.values():
+    for reader in READERS.values():
         _, *options = inspect.signature(reader).parameters.values()
         assert all(option.kind is option.KEYWORD_ONLY for option in options)
         assert all(option.default is not option.empty for option in options)

@@ -336,10 +336,6 @@ def test_settings_are_checked_before_anything_is_written(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (
-            {"attribute_names": (), "attributes_NA": np.zeros((20, 0), dtype=bool)},
-            "'birds' must have attributes to be packed, but has none",
-        ),
         ({"class_names": ("auk", "auk", "crow")}, "Each class .* 'auk' occurs 2 times"),
         ({"attribute_names": ("a", "b", "b", "c")}, "Each attribute .* 'b' occurs 2 times"),
         ({"crops": True}, "'birds' crops its objects, but has no boxes"),
