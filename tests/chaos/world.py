@@ -101,7 +101,7 @@ class World:
                 stderr=printed,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300  # its imports may have to be read anew
         while not answers(self._mlflow_port):
             assert self._mlflow.poll() is None, (self.folder / "mlflow.log").read_text()
             assert time.monotonic() < deadline
