@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from core.data.pictures import DAMAGED, PICTURE_SUFFIXES, on_white
 from core.errors import DataError
+from core.pictures import DAMAGED, PICTURE_SUFFIXES, on_white
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from core.data.pictures import DAMAGED, on_white, turn_upright
+from core.pictures import DAMAGED, on_white, turn_upright
 
 Box = tuple[float, float, float, float]
 

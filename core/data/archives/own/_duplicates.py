@@ -29,7 +29,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
-from core.data.pictures import DAMAGED, on_white, turn_upright
+from core.pictures import DAMAGED, on_white, turn_upright
 
 _THUMBNAIL, _GREY, _KEPT = 16, 32, 8
 """Pixels of a side, and coefficients of a side."""

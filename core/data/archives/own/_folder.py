@@ -10,8 +10,8 @@ from core.data.archives.files import StrPath, first_names
 from core.data.archives.own._build import Found, Options, build_archive
 from core.data.archives.own._names import part_of
 from core.data.naming import as_written
-from core.data.pictures import PICTURE_SUFFIXES
 from core.errors import DataError
+from core.pictures import PICTURE_SUFFIXES
 
 __all__ = ["read_folder"]
 
